@@ -1,0 +1,256 @@
+//! The settings, from one table: file, environment and flags.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use secrecy::SecretString;
+
+use crate::lead::normalize::Country;
+
+/// Everything `run` needs to know, validated.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where visitors connect.
+    pub listen: SocketAddr,
+    /// The site.
+    pub upstream: Upstream,
+    /// Where events go; at least one for `run`.
+    pub pixels: Vec<Pixel>,
+    /// The consent policy.
+    pub consent: ConsentConfig,
+    /// Region of phone numbers without a country code.
+    pub default_country: Option<Country>,
+    /// Peers whose forwarding headers are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// What happens to X-Forwarded-* and Forwarded.
+    pub forwarded_headers: ForwardedHeaders,
+    /// Whether header-name case is kept.
+    pub header_case: HeaderCase,
+    /// Landing cookies.
+    pub landing: LandingConfig,
+    /// Rules by the operator, first match wins.
+    pub forms: Vec<FormRule>,
+    /// The store.
+    pub store: StoreConfig,
+    /// Graph.
+    pub delivery: DeliveryConfig,
+    /// Memory bounds.
+    pub limits: Limits,
+    /// Timeouts of the data plane.
+    pub timeouts: Timeouts,
+    /// The admin port.
+    pub admin: AdminConfig,
+    /// Data-plane threads.
+    pub workers: usize,
+    /// Logging.
+    pub log: LogConfig,
+}
+
+/// The site behind us: `http://host:port`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upstream {
+    /// Host name or address as configured (IPv6 without brackets).
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+}
+
+/// One Meta pixel (dataset).
+#[derive(Debug, Clone)]
+pub struct Pixel {
+    /// Digits.
+    pub id: String,
+    /// The token; `None` only where nothing is sent (`explain`, `check`).
+    pub access_token: Option<SecretString>,
+    /// Where it is read again on reload.
+    pub access_token_file: Option<PathBuf>,
+    /// Hosts it serves, lower case; empty: all.
+    pub hosts: Vec<String>,
+    /// Test code and for how long after first use it is sent.
+    pub test_event_code: Option<String>,
+    /// Default one hour.
+    pub test_event_code_expires: Duration,
+}
+
+/// What counts as consent and what a "no" becomes.
+#[derive(Debug, Clone, Default)]
+pub struct ConsentConfig {
+    /// No signal found.
+    pub unknown: OnUnknown,
+    /// A signal said no.
+    pub denied: OnDenied,
+    /// Overrides per signal.
+    pub rules: Vec<ConsentRule>,
+}
+
+/// `--consent-unknown`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OnUnknown {
+    /// No signal counts as no.
+    #[default]
+    Deny,
+    /// No signal counts as yes: the operator vouches for it.
+    Grant,
+}
+
+/// `--consent-denied`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OnDenied {
+    /// An event without any `user_data`, in a request of its own.
+    #[default]
+    EventOnly,
+    /// Nothing.
+    Drop,
+    /// Limited Data Use where the denial is a US opt-out; else event-only.
+    Ldu,
+}
+
+/// `[[consent.rule]]`: e.g. `signal = "onetrust"`, `category = "C0005"`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ConsentRule {
+    /// The reader it is for.
+    pub signal: String,
+    /// The category, group or service that means marketing here.
+    pub category: Option<String>,
+}
+
+/// `--forwarded-headers`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ForwardedHeaders {
+    /// Untrusted overwritten, trusted appended.
+    #[default]
+    Update,
+    /// Nothing touched.
+    Untouched,
+}
+
+/// `--header-case`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum HeaderCase {
+    /// As sent.
+    #[default]
+    Preserve,
+    /// Lower case: cheaper.
+    Lower,
+}
+
+/// `[landing]`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LandingConfig {
+    /// Mint `_fbp` when consented.
+    pub mint_fbp: bool,
+}
+
+/// `[[form]]`.
+#[derive(Debug, Clone, Default)]
+pub struct FormRule {
+    /// Path glob with `*`; `None`: all.
+    pub path: Option<String>,
+    /// Host; `None`: all.
+    pub host: Option<String>,
+    /// Field name → role (`em`, `ph`, …, `name`) or `ignore`.
+    pub fields: Vec<(String, String)>,
+    /// When a match means success.
+    pub success: Option<SuccessRule>,
+    /// Never a lead.
+    pub ignore: bool,
+    /// Default `Lead`.
+    pub event_name: Option<String>,
+    /// Value in `currency`.
+    pub value: Option<f64>,
+    /// ISO 4217.
+    pub currency: Option<String>,
+    /// `content_name`.
+    pub content_name: Option<String>,
+    /// Further `custom_data`: a constant or `field:NAME`.
+    pub custom_data: Vec<(String, String)>,
+}
+
+/// `success = { status = [200], contains = "…", location = "/thanks*" }`: all that are given must hold.
+#[derive(Debug, Clone, Default)]
+pub struct SuccessRule {
+    /// One of these.
+    pub status: Vec<u16>,
+    /// Text in the decoded body.
+    pub contains: Option<String>,
+    /// Glob on the Location's path.
+    pub location: Option<String>,
+}
+
+/// `[store]`.
+#[derive(Debug, Clone)]
+pub struct StoreConfig {
+    /// The SQLite file.
+    pub path: PathBuf,
+    /// How long the last byte of an answer waits for the commit.
+    pub commit_wait: Duration,
+}
+
+/// `[delivery]`.
+#[derive(Debug, Clone)]
+pub struct DeliveryConfig {
+    /// `https://graph.facebook.com`, without a trailing slash.
+    pub graph_endpoint: String,
+    /// `v26.0`.
+    pub graph_version: String,
+    /// Per request.
+    pub timeout: Duration,
+}
+
+/// `[limits]`.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Text fields per submission, and the copy of an answer.
+    pub capture_bytes: usize,
+    /// All captures together.
+    pub capture_budget: usize,
+    /// Exchanges waiting for the lead plane.
+    pub queue: usize,
+    /// Header fields per message.
+    pub max_headers: usize,
+    /// Bytes of a message head.
+    pub max_head_bytes: usize,
+    /// Connections at once.
+    pub max_connections: usize,
+}
+
+/// Timeouts of the data plane, each separate.
+#[derive(Debug, Clone, Copy)]
+pub struct Timeouts {
+    /// TCP connect to the site.
+    pub connect: Duration,
+    /// From the first byte (or the end of the last answer) to a complete request head.
+    pub header_read: Duration,
+    /// Between two pieces of a body, either way.
+    pub body_stall: Duration,
+    /// From the complete request to the head of the answer.
+    pub response: Duration,
+    /// An upgraded connection without traffic.
+    pub tunnel_idle: Duration,
+    /// A pooled upstream connection without a request.
+    pub pool_idle: Duration,
+    /// From SIGTERM to the hard stop.
+    pub drain: Duration,
+    /// From SIGTERM to no more new connections.
+    pub shutdown_grace: Duration,
+}
+
+/// `[admin]`.
+#[derive(Debug, Clone)]
+pub struct AdminConfig {
+    /// Default loopback.
+    pub listen: SocketAddr,
+    /// Needed for a non-loopback bind.
+    pub token: Option<SecretString>,
+}
+
+/// `[log]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogConfig {
+    /// JSON lines instead of text.
+    pub json: bool,
+    /// `error`, `warn`, `info`, `debug`, `trace`, or tracing directives.
+    pub level: String,
+}

@@ -1,0 +1,1 @@
+//! Reading marketing consent from cookies and headers. Pure.

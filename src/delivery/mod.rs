@@ -1,0 +1,1 @@
+//! Events → Graph: batching, error classes, retry, dead letters.

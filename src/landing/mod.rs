@@ -1,0 +1,1 @@
+//! Click ids on landing requests → cookies on the response. Pure.

@@ -1,0 +1,1 @@
+//! Meta's wire format of one event.

@@ -1,0 +1,1 @@
+//! The submission's fingerprint and the `event_id` made of it.

@@ -1,0 +1,6 @@
+//! A lead: contact data, normalised and hashed, and the Meta event made of it. Pure.
+
+pub mod contact;
+pub mod event;
+pub mod event_id;
+pub mod normalize;

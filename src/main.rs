@@ -1,0 +1,2 @@
+//! The `capi-sidecar` program: the command line only.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Metric names and counters, in one place.
