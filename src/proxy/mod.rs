@@ -1,1 +1,24 @@
-//! proxy
+//! The data plane: it moves bytes.
+//!
+//! One single-threaded runtime per worker, each with its own upstream connections; no locks between them. It knows
+//! nothing of Meta, forms or consent: what is worth a copy is asked of its [`hooks::Hooks`], and the copies are handed
+//! over as [`crate::exchange::Exchange`]. It waits for the lead plane in one place only, [`body::Hold`], and there only
+//! for a bounded time.
+//!
+//! [`connection`] reads request heads and is the place where another way through the proxy can branch off before
+//! hyper takes the socket; [`pool`] knows nothing of how a request is sent.
+
+pub mod address;
+pub mod body;
+pub mod connection;
+pub mod error;
+pub mod forward;
+pub mod forwarded;
+pub mod headers;
+pub mod hooks;
+pub mod pool;
+pub mod server;
+pub mod target;
+pub mod tee;
+pub mod upgrade;
+pub mod worker;

@@ -1,0 +1,344 @@
+//! The two bodies on their way through: watched for stalls, copied where asked, and, for one kind of answer, held back
+//! at the very end until the lead plane has committed.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::error::BoxError;
+use super::hooks::Settled;
+use super::pool::Lease;
+use super::tee::Tee;
+
+/// How a request's upload is getting on, shared with whoever waits for the answer.
+#[derive(Debug)]
+pub struct Upload {
+    /// When the last piece went by.
+    pub last: Cell<Instant>,
+    /// The body has been read to its end.
+    pub finished: Cell<bool>,
+    /// What went wrong, if it was the visitor's doing.
+    pub fault: Cell<Option<UploadFault>>,
+}
+
+/// How a visitor's upload can fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UploadFault {
+    /// Malformed, or broken off.
+    Broken,
+    /// Nothing came for `timeouts.body_stall`.
+    Stalled,
+}
+
+/// A deadline that moves with every piece, without touching the timer each time: it is looked at only when it fires.
+#[derive(Debug)]
+struct Stall {
+    limit: Duration,
+    sleep: Option<Pin<Box<Sleep>>>,
+    last: Instant,
+}
+
+impl Stall {
+    fn new(limit: Duration) -> Self {
+        Self { limit, sleep: None, last: Instant::now() }
+    }
+
+    fn progress(&mut self) {
+        if self.sleep.is_some() {
+            self.last = Instant::now();
+        }
+    }
+
+    /// Ready when nothing has moved for the limit. Called when the body is pending.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.sleep.is_none() {
+            self.last = Instant::now();
+        }
+        let due = self.last + self.limit;
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(due)));
+        while sleep.as_mut().poll(cx).is_ready() {
+            let due = self.last + self.limit;
+            if due <= Instant::now() {
+                return Poll::Ready(());
+            }
+            sleep.as_mut().reset(due);
+        }
+        Poll::Pending
+    }
+}
+
+/// The request body on its way to the site.
+pub struct RequestBody(Option<Box<UploadBody>>);
+
+struct UploadBody {
+    inner: Incoming,
+    tee: Option<Rc<RefCell<Tee>>>,
+    upload: Rc<Upload>,
+    stall: Stall,
+}
+
+impl RequestBody {
+    /// No body.
+    #[must_use]
+    pub const fn empty() -> Self {
+        Self(None)
+    }
+
+    /// A body that passes, with an optional copy.
+    pub fn passing(inner: Incoming, tee: Option<Rc<RefCell<Tee>>>, upload: Rc<Upload>, stall: Duration) -> Self {
+        Self(Some(Box::new(UploadBody { inner, tee, upload, stall: Stall::new(stall) })))
+    }
+}
+
+impl UploadBody {
+    fn end(&self) {
+        self.upload.finished.set(true);
+        if let Some(tee) = &self.tee {
+            tee.borrow_mut().end();
+        }
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let Some(body) = self.0.as_mut() else { return Poll::Ready(None) };
+        match Pin::new(&mut body.inner).poll_frame(cx) {
+            Poll::Pending => {
+                ready!(body.stall.poll(cx));
+                body.upload.fault.set(Some(UploadFault::Stalled));
+                Poll::Ready(Some(Err("the request body stopped coming".into())))
+            }
+            Poll::Ready(None) => {
+                body.end();
+                Poll::Ready(None)
+            }
+            Poll::Ready(Some(Err(error))) => {
+                body.upload.fault.set(Some(UploadFault::Broken));
+                Poll::Ready(Some(Err(error.into())))
+            }
+            Poll::Ready(Some(Ok(frame))) => {
+                body.stall.progress();
+                body.upload.last.set(Instant::now());
+                if let (Some(tee), Some(data)) = (&body.tee, frame.data_ref()) {
+                    tee.borrow_mut().push(data);
+                }
+                if body.inner.is_end_stream() {
+                    body.end();
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.as_ref().is_none_or(|body| body.inner.is_end_stream())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.as_ref().map_or_else(|| SizeHint::with_exact(0), |body| body.inner.size_hint())
+    }
+}
+
+/// Hands a finished exchange over; called once, when the site's answer is complete.
+pub type HandOver = Box<dyn FnOnce(Tee) -> Option<Settled>>;
+
+/// Copies an answer and holds its end back: the last frame of a body with a known length, the terminating chunk (or the
+/// close) of one without. Everything before that streams on at once.
+pub struct Hold {
+    tee: Option<Tee>,
+    hand_over: Option<HandOver>,
+    wait: Duration,
+    held: Option<Frame<Bytes>>,
+    commit: Option<Commit>,
+}
+
+impl Hold {
+    /// Copies into `tee`, then calls `hand_over` and waits at most `wait` for what it returns.
+    #[must_use]
+    pub fn new(tee: Tee, hand_over: HandOver, wait: Duration) -> Self {
+        Self { tee: Some(tee), hand_over: Some(hand_over), wait, held: None, commit: None }
+    }
+
+    fn complete(&mut self) {
+        if let (Some(mut tee), Some(hand_over)) = (self.tee.take(), self.hand_over.take()) {
+            tee.end();
+            self.commit = hand_over(tee).map(|settled| Commit::new(settled, self.wait));
+        }
+    }
+}
+
+impl Drop for Hold {
+    /// The visitor or the site broke off: the exchange is handed over as it stands, and says so.
+    fn drop(&mut self) {
+        if let (Some(tee), Some(hand_over)) = (self.tee.take(), self.hand_over.take()) {
+            drop(hand_over(tee));
+        }
+    }
+}
+
+/// The bounded wait for the lead plane.
+pub struct Commit {
+    settled: Settled,
+    deadline: Pin<Box<Sleep>>,
+}
+
+impl Commit {
+    /// Waits for `settled`, but no longer than `wait`.
+    #[must_use]
+    pub fn new(settled: Settled, wait: Duration) -> Self {
+        Self { settled, deadline: Box::pin(tokio::time::sleep(wait)) }
+    }
+}
+
+impl Future for Commit {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if Pin::new(&mut self.settled).poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        // Fail open: the answer goes out, the commit goes on. The lead plane counts it as late when its reply finds
+        // nobody waiting.
+        self.deadline.as_mut().poll(cx)
+    }
+}
+
+/// The answer's body on its way to the visitor.
+pub struct ResponseBody(Kind);
+
+enum Kind {
+    Own(Option<Bytes>),
+    Passing(Box<Passing>),
+}
+
+struct Passing {
+    inner: Incoming,
+    lease: Option<Lease>,
+    upload: Rc<Upload>,
+    stall: Stall,
+    hold: Option<Hold>,
+    ended: bool,
+}
+
+impl ResponseBody {
+    /// A body of our own.
+    #[must_use]
+    pub fn full(text: impl Into<Bytes>) -> Self {
+        Self(Kind::Own(Some(text.into())))
+    }
+
+    /// No body.
+    #[must_use]
+    pub const fn empty() -> Self {
+        Self(Kind::Own(None))
+    }
+
+    /// The site's body. `lease` goes back to the pool at its end, if the upload has ended too.
+    pub fn passing(
+        inner: Incoming,
+        lease: Lease,
+        upload: Rc<Upload>,
+        stall: Duration,
+        hold: Option<Hold>,
+    ) -> Self {
+        let mut passing =
+            Passing { inner, lease: Some(lease), upload, stall: Stall::new(stall), hold, ended: false };
+        if passing.hold.is_none() && passing.inner.is_end_stream() {
+            passing.release();
+            return Self::empty();
+        }
+        Self(Kind::Passing(Box::new(passing)))
+    }
+}
+
+impl Passing {
+    /// The site's part is over: its connection can serve the next request, unless an upload is still running on it
+    /// (hyper would neither reuse nor close it).
+    fn release(&mut self) {
+        self.ended = true;
+        if let Some(lease) = self.lease.take()
+            && self.upload.finished.get()
+        {
+            lease.give_back();
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        while !self.ended {
+            match Pin::new(&mut self.inner).poll_frame(cx) {
+                Poll::Pending => {
+                    ready!(self.stall.poll(cx));
+                    return Poll::Ready(Some(Err("the site stopped sending".into())));
+                }
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error.into()))),
+                Poll::Ready(None) => {
+                    self.release();
+                    if let Some(hold) = &mut self.hold {
+                        hold.complete();
+                    }
+                }
+                Poll::Ready(Some(Ok(frame))) => {
+                    self.stall.progress();
+                    let last = self.inner.is_end_stream();
+                    if last {
+                        self.release();
+                    }
+                    let Some(hold) = &mut self.hold else { return Poll::Ready(Some(Ok(frame))) };
+                    if let (Some(tee), Some(data)) = (&mut hold.tee, frame.data_ref()) {
+                        tee.push(data);
+                    }
+                    if !last {
+                        return Poll::Ready(Some(Ok(frame)));
+                    }
+                    hold.held = Some(frame);
+                    hold.complete();
+                }
+            }
+        }
+        let Some(hold) = &mut self.hold else { return Poll::Ready(None) };
+        if let Some(commit) = &mut hold.commit {
+            ready!(Pin::new(commit).poll(cx));
+            hold.commit = None;
+        }
+        Poll::Ready(hold.held.take().map(Ok))
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match &mut self.0 {
+            Kind::Own(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Kind::Passing(passing) => passing.poll(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.0 {
+            Kind::Own(bytes) => bytes.is_none(),
+            Kind::Passing(passing) => {
+                passing.ended && passing.hold.as_ref().is_none_or(|hold| hold.held.is_none() && hold.commit.is_none())
+            }
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Kind::Own(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64)),
+            Kind::Passing(passing) => passing.inner.size_hint(),
+        }
+    }
+}

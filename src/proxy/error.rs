@@ -1,0 +1,77 @@
+//! The proxy's own answers. Short, honest about who speaks, and marked so that nobody takes them for the site's.
+
+use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
+
+use super::body::ResponseBody;
+
+/// Whatever ends a body early.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
+
+/// Whose fault it was that a request got no answer from the site.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// RFC 9110 15.6.3: no connection.
+    #[error("the site behind this proxy cannot be reached: {0}")]
+    Connect(std::io::Error),
+    /// The connection attempt took too long.
+    #[error("the site behind this proxy cannot be reached: no connection within the connect timeout")]
+    ConnectTimeout,
+    /// The head of the answer took too long.
+    #[error("the site behind this proxy did not answer in time")]
+    ResponseTimeout,
+    /// The connection broke before an answer, or the answer is not HTTP.
+    #[error("the site behind this proxy broke off or gave no valid answer: {0}")]
+    Upstream(hyper::Error),
+    /// A 101 nobody asked for (RFC 9110 15.2.2).
+    #[error("the site behind this proxy switched protocols unasked")]
+    UnaskedSwitch,
+    /// The visitor's body is malformed.
+    #[error("the request body is malformed")]
+    BadBody,
+    /// The visitor stopped sending.
+    #[error("the request body stopped coming")]
+    BodyStalled,
+}
+
+impl Failure {
+    /// Status by RFC 9110 15.5 and 15.6, and the `Proxy-Status` error type of RFC 9209 2.3.
+    fn parts(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::Connect(_) => (StatusCode::BAD_GATEWAY, "connection_refused"),
+            Self::ConnectTimeout => (StatusCode::GATEWAY_TIMEOUT, "connection_timeout"),
+            Self::ResponseTimeout => (StatusCode::GATEWAY_TIMEOUT, "http_response_timeout"),
+            Self::Upstream(_) => (StatusCode::BAD_GATEWAY, "http_response_incomplete"),
+            Self::UnaskedSwitch => (StatusCode::BAD_GATEWAY, "http_protocol_error"),
+            Self::BadBody => (StatusCode::BAD_REQUEST, "http_request_error"),
+            Self::BodyStalled => (StatusCode::REQUEST_TIMEOUT, "http_request_error"),
+        }
+    }
+
+    /// The visitor's answer.
+    #[must_use]
+    pub fn answer(&self) -> Response<ResponseBody> {
+        let (status, kind) = self.parts();
+        own_answer(status, kind, &self.to_string())
+    }
+}
+
+/// An answer of the proxy itself. The connection is closed after it: an unread request body would be taken for the
+/// next request.
+#[must_use]
+pub fn own_answer(status: StatusCode, kind: &'static str, sentence: &str) -> Response<ResponseBody> {
+    let reason = status.canonical_reason().unwrap_or("Error");
+    let text = format!("{} {reason}: {sentence}.\n", status.as_u16());
+    let mut response = Response::new(ResponseBody::full(text));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    if let Ok(value) = HeaderValue::from_str(&format!("capi-sidecar; error={kind}")) {
+        headers.insert(PROXY_STATUS, value);
+    }
+    response
+}

@@ -1,0 +1,375 @@
+//! One request through the full way: checked, cleaned, sent on, answered.
+//!
+//! The order is that of a gateway: validate target and framing, take the upgrade, strip what belongs to the hop, set
+//! our own fields last, send, clean the answer, add what a landing adds.
+
+use std::cell::{Cell, RefCell};
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, HOST, LOCATION, SET_COOKIE, TRANSFER_ENCODING, UPGRADE};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
+use tokio::time::{Instant, sleep_until};
+
+use super::address::TrustedProxies;
+use super::body::{Commit, HandOver, Hold, RequestBody, ResponseBody, Upload, UploadFault};
+use super::error::{Failure, own_answer};
+use super::hooks::{Head, Hooks, LandingEdit, Watch};
+use super::pool::{Lease, Pool};
+use super::tee::{Budget, Tee};
+use super::{forwarded, headers, target, upgrade};
+use crate::config::{ForwardedHeaders, HeaderCase, Limits, Timeouts};
+use crate::exchange::{Captured, Exchange, RequestRecord, ResponseRecord, UnixMillis};
+use crate::metrics::ProxyCounts;
+
+/// What every request of a worker shares.
+pub struct Shared {
+    /// The listener.
+    pub hooks: Arc<dyn Hooks>,
+    /// Upstream connections.
+    pub pool: Rc<Pool>,
+    /// Whose forwarding fields are believed.
+    pub trusted: TrustedProxies,
+    /// Whether ours are set.
+    pub forwarded_headers: ForwardedHeaders,
+    /// Whether the case of header names is kept.
+    pub header_case: HeaderCase,
+    /// Timeouts.
+    pub timeouts: Timeouts,
+    /// Bounds.
+    pub limits: Limits,
+    /// The memory of all captures.
+    pub budget: Arc<Budget>,
+    /// How long the end of an answer waits for the lead plane.
+    pub commit_wait: std::time::Duration,
+    /// This worker's counters.
+    pub counts: Arc<ProxyCounts>,
+    /// Said once per process: how to make the proxy believe the peer that terminates TLS.
+    pub proto_hint: Arc<std::sync::Once>,
+}
+
+/// A captured request, waiting for its answer.
+struct Capture {
+    record: RequestRecord,
+    tee: Rc<RefCell<Tee>>,
+}
+
+/// Forwards one request. Never fails: what goes wrong becomes an answer.
+pub async fn forward(shared: Rc<Shared>, peer: IpAddr, mut request: Request<Incoming>) -> Response<ResponseBody> {
+    shared.counts.requests.fetch_add(1, Ordering::Relaxed);
+    if let Err((status, sentence)) = target::normalise(&mut request) {
+        shared.counts.refused_requests.fetch_add(1, Ordering::Relaxed);
+        return own_answer(status, "http_request_error", sentence);
+    }
+    if !headers::framing_is_understood(request.headers()) {
+        shared.counts.refused_requests.fetch_add(1, Ordering::Relaxed);
+        return own_answer(StatusCode::NOT_IMPLEMENTED, "http_request_error", "this transfer coding is not supported");
+    }
+
+    let wanted_upgrade = headers::upgrade_requested(request.headers());
+    if wanted_upgrade.is_some() && !request.body().is_end_stream() {
+        // The bytes of such a body cannot be told from the tunnel's (CVE-2026-58055 in a sibling).
+        return own_answer(StatusCode::BAD_REQUEST, "http_request_error", "an upgrade request cannot have a body");
+    }
+    let visitor_upgrade = wanted_upgrade.as_ref().map(|_| hyper::upgrade::on(&mut request));
+
+    let (mut head, body) = request.into_parts();
+    let trusted = shared.trusted.contains(peer);
+    shared.hint_at_tls_terminator(peer, trusted, &head.headers);
+
+    let host = head.headers.get(HOST).cloned();
+    let watch = shared.watch(&head, host.as_ref());
+    let record = match watch {
+        Watch::Nothing => None,
+        _ => Some(shared.record(&head, host.as_ref(), peer, trusted)),
+    };
+
+    clean_request(&shared, &mut head, peer, trusted, host.as_ref(), wanted_upgrade, &body);
+    let upload = Rc::new(Upload {
+        last: Cell::new(Instant::now()),
+        finished: Cell::new(body.is_end_stream()),
+        fault: Cell::new(None),
+    });
+    let (landing, capture) = match (watch, record) {
+        (Watch::Landing, Some(record)) => (Some(record), None),
+        (Watch::Capture { filter }, Some(record)) => {
+            let mut tee = Tee::new(shared.limits.capture_bytes, &shared.budget, filter);
+            if body.is_end_stream() {
+                tee.end();
+            }
+            (None, Some(Capture { record, tee: Rc::new(RefCell::new(tee)) }))
+        }
+        _ => (None, None),
+    };
+    let tee = capture.as_ref().map(|capture| Rc::clone(&capture.tee));
+    let body = if body.is_end_stream() {
+        RequestBody::empty()
+    } else {
+        RequestBody::passing(body, tee, Rc::clone(&upload), shared.timeouts.body_stall)
+    };
+
+    match send(&shared, Request::from_parts(head, body), &upload, visitor_upgrade.is_some()).await {
+        Ok((answer, lease)) => {
+            finish(&shared, answer, lease, upload, visitor_upgrade, landing, capture).await
+        }
+        Err(failure) => {
+            let failure = match upload.fault.get() {
+                Some(UploadFault::Broken) => Failure::BadBody,
+                Some(UploadFault::Stalled) => Failure::BodyStalled,
+                None => failure,
+            };
+            shared.counts.failures.fetch_add(1, Ordering::Relaxed);
+            tracing::warn!(error = %failure, "request not answered by the site");
+            if let Some(capture) = capture {
+                shared.hand_over_failure(capture);
+            }
+            failure.answer()
+        }
+    }
+}
+
+impl Shared {
+    fn watch(&self, head: &Parts, host: Option<&HeaderValue>) -> Watch {
+        let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
+        let host = host.and_then(|host| host.to_str().ok()).unwrap_or_default();
+        self.hooks.watch(&Head { method: &head.method, target, host, fields: &head.headers })
+    }
+
+    fn record(&self, head: &Parts, host: Option<&HeaderValue>, peer: IpAddr, trusted: bool) -> RequestRecord {
+        RequestRecord {
+            method: head.method.clone(),
+            target: head.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned(),
+            https: forwarded::visitor_is_on_https(trusted, &head.headers),
+            host: host.and_then(|host| host.to_str().ok()).unwrap_or_default().to_ascii_lowercase(),
+            headers: head.headers.clone(),
+            body: Captured::Aborted,
+            client_ip: Some(self.trusted.visitor(peer, &head.headers)),
+            received: UnixMillis::now(),
+        }
+    }
+
+    /// A private peer that speaks for visitors on https is nearly always a TLS terminator nobody told us about, and
+    /// WordPress redirects in a loop behind it.
+    fn hint_at_tls_terminator(&self, peer: IpAddr, trusted: bool, headers: &HeaderMap) {
+        if trusted || !headers.contains_key(forwarded::X_FORWARDED_PROTO) {
+            return;
+        }
+        let peer = peer.to_canonical();
+        let private = match peer {
+            IpAddr::V4(address) => address.is_private() || address.is_loopback() || address.is_link_local(),
+            IpAddr::V6(address) => address.is_loopback() || address.is_unique_local(),
+        };
+        if private {
+            self.proto_hint.call_once(|| {
+                tracing::warn!(
+                    %peer,
+                    "a peer sends X-Forwarded-Proto and is not trusted; if it terminates TLS for you, set \
+                     trusted_proxies = [\"{peer}\"] (or --trusted-proxy {peer})"
+                );
+            });
+        }
+    }
+
+    fn hand_over(self: &Rc<Self>, capture: Capture, status: StatusCode, answer: &HeaderMap) -> HandOver {
+        let (shared, answer) = (Rc::clone(self), answer.clone());
+        Box::new(move |tee| {
+            let (request_body, request_memory) = take(&capture.tee, &shared.budget);
+            let (body, memory) = tee.into_captured();
+            let mut request = capture.record;
+            request.body = request_body;
+            let response = Some(ResponseRecord { status, headers: answer, body });
+            shared.hooks.complete(Exchange { request, response }, vec![request_memory, memory])
+        })
+    }
+
+    fn hand_over_failure(&self, capture: Capture) {
+        let (body, memory) = take(&capture.tee, &self.budget);
+        let mut request = capture.record;
+        request.body = body;
+        drop(self.hooks.complete(Exchange { request, response: None }, vec![memory]));
+    }
+}
+
+/// Takes the copy out of its shared cell; the upload may still hold the other end.
+fn take(tee: &Rc<RefCell<Tee>>, budget: &Arc<Budget>) -> (Captured, super::tee::Reservation) {
+    tee.replace(Tee::new(0, budget, None)).into_captured()
+}
+
+fn clean_request(
+    shared: &Shared,
+    head: &mut Parts,
+    peer: IpAddr,
+    trusted: bool,
+    host: Option<&HeaderValue>,
+    wanted_upgrade: Option<HeaderValue>,
+    body: &Incoming,
+) {
+    headers::strip_hop_by_hop(&mut head.headers);
+    headers::strip_httpoxy(&mut head.headers);
+    if shared.forwarded_headers == ForwardedHeaders::Update {
+        forwarded::update(&mut head.headers, peer, trusted, host);
+    }
+    if let Some(protocol) = wanted_upgrade {
+        head.headers.insert(UPGRADE, protocol);
+        head.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    }
+    // The version is each hop's own (RFC 9112 2.3); hyper would otherwise repeat a visitor's HTTP/1.0.
+    head.version = Version::HTTP_11;
+    // A GET with a chunked body: without this hyper would send it without its body.
+    if !body.is_end_stream() && !head.headers.contains_key(CONTENT_LENGTH) {
+        head.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
+    if shared.header_case == HeaderCase::Lower {
+        head.extensions.clear();
+    }
+}
+
+/// Sends the request, over a new connection if the pooled one turns out to be dead. What was never written is sent
+/// again whatever it is; what may have been is sent again once, and only if it is idempotent and has no body (RFC 9110
+/// 9.2.2).
+async fn send(
+    shared: &Rc<Shared>,
+    request: Request<RequestBody>,
+    upload: &Upload,
+    upgrade: bool,
+) -> Result<(Response<Incoming>, Lease), Failure> {
+    let mut lease = if upgrade { shared.pool.connect().await? } else { shared.pool.lease().await? };
+    let spare = (lease.reused && request.body().is_end_stream() && is_idempotent(request.method())).then(|| {
+        let mut spare = Request::new(RequestBody::empty());
+        *spare.method_mut() = request.method().clone();
+        *spare.uri_mut() = request.uri().clone();
+        *spare.headers_mut() = request.headers().clone();
+        *spare.extensions_mut() = request.extensions().clone();
+        spare
+    });
+    let again = match attempt(shared, &mut lease, request, upload).await {
+        Ok(answer) => return Ok((answer, lease)),
+        Err((failure, unsent)) if lease.reused => unsent.or(spare).ok_or(failure)?,
+        Err((failure, _)) => return Err(failure),
+    };
+    shared.counts.upstream_retries.fetch_add(1, Ordering::Relaxed);
+    let mut lease = shared.pool.connect().await?;
+    match attempt(shared, &mut lease, again, upload).await {
+        Ok(answer) => Ok((answer, lease)),
+        Err((failure, _)) => Err(failure),
+    }
+}
+
+fn is_idempotent(method: &Method) -> bool {
+    [Method::GET, Method::HEAD, Method::OPTIONS, Method::TRACE].contains(method)
+}
+
+async fn attempt(
+    shared: &Shared,
+    lease: &mut Lease,
+    request: Request<RequestBody>,
+    upload: &Upload,
+) -> Result<Response<Incoming>, (Failure, Option<Request<RequestBody>>)> {
+    let answer = lease.sender().try_send_request(request);
+    let limit = shared.timeouts.response;
+    upload.last.set(Instant::now());
+    // The clock runs from the last piece of the upload: a long upload is not a slow site.
+    let too_late = async {
+        while upload.last.get().elapsed() < limit {
+            sleep_until(upload.last.get() + limit).await;
+        }
+    };
+    tokio::select! {
+        biased;
+        answer = answer => answer.map_err(|mut error| {
+            let unsent = error.take_message();
+            (Failure::Upstream(error.into_error()), unsent)
+        }),
+        () = too_late => Err((Failure::ResponseTimeout, None)),
+    }
+}
+
+async fn finish(
+    shared: &Rc<Shared>,
+    mut answer: Response<Incoming>,
+    lease: Lease,
+    upload: Rc<Upload>,
+    visitor_upgrade: Option<OnUpgrade>,
+    landing: Option<RequestRecord>,
+    capture: Option<Capture>,
+) -> Response<ResponseBody> {
+    if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+        let Some(visitor) = visitor_upgrade else { return Failure::UnaskedSwitch.answer() };
+        return switch(shared, answer, lease, visitor);
+    }
+    let raw = capture.is_some().then(|| answer.headers().clone());
+    headers::repair_answer_framing(answer.headers_mut());
+    headers::strip_hop_by_hop(answer.headers_mut());
+    *answer.version_mut() = Version::HTTP_11;
+    if shared.header_case == HeaderCase::Lower {
+        answer.extensions_mut().clear();
+    }
+    if let Some(record) = landing
+        && let Some(edit) = shared.hooks.landing(&record, answer.status(), answer.headers())
+    {
+        apply(edit, answer.headers_mut());
+        shared.counts.landing_cookies.fetch_add(1, Ordering::Relaxed);
+    }
+    let (head, body) = answer.into_parts();
+    let stall = shared.timeouts.body_stall;
+    let mut hold = None;
+    if let (Some(capture), Some(raw)) = (capture, raw) {
+        let hand_over = shared.hand_over(capture, head.status, &raw);
+        let tee = Tee::new(shared.limits.capture_bytes, &shared.budget, None);
+        // A browser follows a redirect when it sees the head, whatever body comes with it; and an answer without a body
+        // has no last byte. In both cases it is the head that waits.
+        let by_head = head.status.is_redirection() && head.headers.contains_key(LOCATION);
+        if by_head || body.is_end_stream() {
+            let mut tee = tee;
+            tee.end();
+            if let Some(settled) = hand_over(tee) {
+                Commit::new(settled, shared.commit_wait).await;
+            }
+        } else {
+            hold = Some(Hold::new(tee, hand_over, shared.commit_wait));
+        }
+    }
+    Response::from_parts(head, ResponseBody::passing(body, lease, upload, stall, hold))
+}
+
+fn apply(edit: LandingEdit, headers: &mut HeaderMap) {
+    for cookie in edit.set_cookies {
+        headers.append(SET_COOKIE, cookie);
+    }
+    if let Some(value) = edit.cache_control {
+        headers.insert(CACHE_CONTROL, value);
+    }
+}
+
+/// Both sides are spliced only now, after the site's 101: bytes passed on earlier could be a second request
+/// (CVE-2026-2833 in a sibling).
+fn switch(
+    shared: &Rc<Shared>,
+    mut answer: Response<Incoming>,
+    lease: Lease,
+    visitor: OnUpgrade,
+) -> Response<ResponseBody> {
+    let site = hyper::upgrade::on(&mut answer);
+    lease.detach();
+    let idle = shared.timeouts.tunnel_idle;
+    let counts = Arc::clone(&shared.counts);
+    tokio::task::spawn_local(async move {
+        counts.tunnels.fetch_add(1, Ordering::Relaxed);
+        upgrade::tunnel(visitor, site, idle).await;
+        counts.tunnels.fetch_sub(1, Ordering::Relaxed);
+    });
+    let (mut head, _) = answer.into_parts();
+    let protocol = head.headers.get(UPGRADE).cloned();
+    headers::strip_hop_by_hop(&mut head.headers);
+    if let Some(protocol) = protocol {
+        head.headers.insert(UPGRADE, protocol);
+    }
+    head.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    Response::from_parts(head, ResponseBody::empty())
+}

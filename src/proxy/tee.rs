@@ -1,0 +1,230 @@
+//! A bounded, refcounted copy of a body that passes. It can fail; the body it copies cannot fail through it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::{Bytes, BytesMut};
+
+use super::hooks::BodyFilter;
+use crate::exchange::Captured;
+
+/// Frames below this size are copied together: a refcount on a ten-byte slice would keep a whole read buffer alive
+/// and make the budget a lie.
+const COPY_BELOW: usize = 4096;
+
+/// The memory that all captures of the process may use together.
+#[derive(Debug)]
+pub struct Budget {
+    used: AtomicUsize,
+    limit: usize,
+}
+
+impl Budget {
+    /// A budget of that many bytes.
+    #[must_use]
+    pub fn new(limit: usize) -> Arc<Self> {
+        Arc::new(Self { used: AtomicUsize::new(0), limit })
+    }
+
+    /// Bytes in use.
+    pub fn used(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    fn take(&self, bytes: usize) -> bool {
+        let before = self.used.fetch_add(bytes, Ordering::Relaxed);
+        let fits = before.saturating_add(bytes) <= self.limit;
+        if !fits {
+            self.used.fetch_sub(bytes, Ordering::Relaxed);
+        }
+        fits
+    }
+}
+
+/// A part of the budget, given back on drop. It travels with the copy.
+#[derive(Debug)]
+pub struct Reservation {
+    budget: Arc<Budget>,
+    bytes: usize,
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.budget.used.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Copying,
+    Complete,
+    OverCap,
+    OverBudget,
+}
+
+/// The copy of one body.
+pub struct Tee {
+    frames: Vec<Bytes>,
+    tail: BytesMut,
+    cap: usize,
+    filter: Option<Box<dyn BodyFilter>>,
+    state: State,
+    reserved: Reservation,
+}
+
+impl Tee {
+    /// A copy of at most `cap` bytes.
+    #[must_use]
+    pub fn new(cap: usize, budget: &Arc<Budget>, filter: Option<Box<dyn BodyFilter>>) -> Self {
+        Self {
+            frames: Vec::new(),
+            tail: BytesMut::new(),
+            cap,
+            filter,
+            state: State::Copying,
+            reserved: Reservation { budget: Arc::clone(budget), bytes: 0 },
+        }
+    }
+
+    /// The next frame of the body.
+    pub fn push(&mut self, frame: &Bytes) {
+        if self.state != State::Copying {
+            return;
+        }
+        let Some(mut filter) = self.filter.take() else { return self.keep(frame) };
+        let mut kept = Vec::new();
+        filter.push(frame, &mut kept);
+        kept.iter().for_each(|piece| self.keep(piece));
+        self.filter = Some(filter);
+    }
+
+    /// The body has ended.
+    pub fn end(&mut self) {
+        if self.state != State::Copying {
+            return;
+        }
+        if let Some(mut filter) = self.filter.take() {
+            let mut kept = Vec::new();
+            filter.finish(&mut kept);
+            kept.iter().for_each(|piece| self.keep(piece));
+        }
+        if self.state == State::Copying {
+            self.state = State::Complete;
+        }
+    }
+
+    /// The result, with the memory it holds. A body that never ended is [`Captured::Aborted`].
+    #[must_use]
+    pub fn into_captured(mut self) -> (Captured, Reservation) {
+        self.flush_tail();
+        let captured = match self.state {
+            State::Complete => Captured::Whole(self.joined()),
+            State::OverCap => Captured::OverCap(self.joined()),
+            State::OverBudget => Captured::OverBudget,
+            State::Copying => Captured::Aborted,
+        };
+        (captured, self.reserved)
+    }
+
+    fn keep(&mut self, piece: &Bytes) {
+        if self.state != State::Copying || piece.is_empty() {
+            return;
+        }
+        let room = self.cap.saturating_sub(self.reserved.bytes);
+        let piece = if piece.len() > room {
+            self.state = State::OverCap;
+            self.filter = None;
+            piece.slice(..room)
+        } else {
+            piece.clone()
+        };
+        if !self.reserved.budget.take(piece.len()) {
+            self.state = State::OverBudget;
+            self.frames.clear();
+            self.tail.clear();
+            self.filter = None;
+            return;
+        }
+        self.reserved.bytes += piece.len();
+        if piece.len() < COPY_BELOW {
+            self.tail.extend_from_slice(&piece);
+        } else {
+            self.flush_tail();
+            self.frames.push(piece);
+        }
+    }
+
+    fn flush_tail(&mut self) {
+        if !self.tail.is_empty() {
+            self.frames.push(self.tail.split().freeze());
+        }
+    }
+
+    fn joined(&mut self) -> Bytes {
+        match self.frames.len() {
+            1 => self.frames.swap_remove(0),
+            _ => self.frames.concat().into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tee(cap: usize, budget: &Arc<Budget>) -> Tee {
+        Tee::new(cap, budget, None)
+    }
+
+    #[test]
+    fn a_body_within_the_cap_is_copied_whole_whatever_its_frames() {
+        let budget = Budget::new(1 << 20);
+        let mut copy = tee(64 * 1024, &budget);
+        let mut expected = Vec::new();
+        for (i, size) in [1, 10, 5000, 3, 4096, 0, 70].into_iter().enumerate() {
+            let frame = Bytes::from(vec![u8::try_from(i).unwrap(); size]);
+            expected.extend_from_slice(&frame);
+            copy.push(&frame);
+        }
+        copy.end();
+        assert_eq!(budget.used(), expected.len());
+        let (captured, memory) = copy.into_captured();
+        assert_eq!(captured.whole(), Some(&expected[..]));
+        drop(memory);
+        assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn a_body_of_exactly_the_cap_is_whole_and_one_byte_more_is_not() {
+        let budget = Budget::new(1 << 20);
+        for (size, whole) in [(100, true), (101, false)] {
+            let mut copy = tee(100, &budget);
+            copy.push(&Bytes::from(vec![b'x'; size]));
+            copy.end();
+            let (captured, _memory) = copy.into_captured();
+            assert_eq!(captured.whole().is_some(), whole);
+            assert_eq!(captured.bytes().len(), 100);
+        }
+    }
+
+    #[test]
+    fn a_spent_budget_costs_the_copy_and_gives_its_memory_back() {
+        let budget = Budget::new(100);
+        let mut first = tee(1000, &budget);
+        first.push(&Bytes::from(vec![b'a'; 80]));
+        let mut second = tee(1000, &budget);
+        second.push(&Bytes::from(vec![b'b'; 80]));
+        second.end();
+        assert!(matches!(second.into_captured().0, Captured::OverBudget));
+        drop(first);
+        assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn a_body_that_never_ended_proves_nothing() {
+        let budget = Budget::new(100);
+        let mut copy = tee(1000, &budget);
+        copy.push(&Bytes::from_static(b"a=b"));
+        assert!(matches!(copy.into_captured().0, Captured::Aborted));
+    }
+}
