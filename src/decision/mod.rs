@@ -1,1 +1,210 @@
-//! decision
+//! One exchange → one decision with one reason. Pure: `run` and `explain` call the same function, so they cannot
+//! disagree.
+
+mod custom_data;
+
+use std::sync::Arc;
+
+use crate::config::{ConsentConfig, FormRule};
+use crate::consent::{self, Consent, Ruling, Signals};
+use crate::exchange::{Exchange, RequestRecord, UnixMillis, cookies};
+use crate::form::page::Page;
+use crate::form::roles::RoleSource;
+use crate::form::{self, Reading, Verdict};
+use crate::landing;
+use crate::lead::contact::Key;
+use crate::lead::event::{self, Event, Ldu, MatchKeys};
+use crate::lead::event_id::{self, IdSecret};
+use crate::lead::normalize::Country;
+use crate::outbox::SuppliedId;
+use crate::reason::{DecisionKind, Reason};
+
+/// What a decision depends on besides the exchange.
+pub struct Policy<'a> {
+    /// `[[form]]`.
+    pub forms: &'a [FormRule],
+    /// `[consent]`.
+    pub consent: &'a ConsentConfig,
+    /// `default_country`.
+    pub default_country: Option<Country>,
+    /// The key of fingerprints.
+    pub secret: &'a IdSecret,
+    /// The key of fingerprints of denied submissions: random, and gone with the process, so that nothing derived from
+    /// contact data of a denied submission outlives it.
+    pub volatile_secret: &'a IdSecret,
+}
+
+/// The decision, with every step that led to it.
+#[derive(Debug)]
+pub struct Decision {
+    /// What.
+    pub kind: DecisionKind,
+    /// Why.
+    pub reason: Reason,
+    /// The handler that recognised the form.
+    pub handler: &'static str,
+    /// The form's stable id.
+    pub form: String,
+    /// What the site's answer said: `accepted`, `refused`, `unknown`, `not_examined`.
+    pub outcome: &'static str,
+    /// What in the answer decided: machine words.
+    pub marker: String,
+    /// Which field was read as what, and by which source.
+    pub roles: Vec<RoleSource>,
+    /// The consent that was read; `None` when it did not come to that.
+    pub consent: Option<Consent>,
+    /// Where the event id comes from: `field`, `header`, `handler`, `fingerprint`, `random`.
+    pub event_id_source: Option<&'static str>,
+    /// Contact values that could not be used: key and reason, never the value.
+    pub unusable: Vec<(Key, &'static str)>,
+    /// What is to be stored and sent.
+    pub submission: Option<Submission>,
+}
+
+/// What the outbox needs of an accepted submission.
+#[derive(Clone, Debug)]
+pub struct Submission {
+    /// HMAC over site, form and fields.
+    pub fingerprint: [u8; 32],
+    /// The id that came with it.
+    pub supplied: Option<SuppliedId>,
+    /// The id otherwise.
+    pub fallback_event_id: String,
+    /// Meta's event name.
+    pub event_name: String,
+    /// When the button was pressed.
+    pub event_time: UnixMillis,
+    /// The event without its id.
+    pub body: Arc<str>,
+    /// Sent alone, and expected to be refused.
+    pub event_only: bool,
+}
+
+impl Submission {
+    /// The id under which it goes out if nothing is known of it yet.
+    #[must_use]
+    pub fn event_id(&self) -> &str {
+        self.supplied.as_ref().map_or(&self.fallback_event_id, |supplied| &supplied.id)
+    }
+}
+
+impl Decision {
+    fn no(kind: DecisionKind, reason: Reason, reading: &Reading) -> Self {
+        Self {
+            kind,
+            reason,
+            handler: reading.handler,
+            form: reading.form.clone(),
+            outcome: reading.outcome,
+            marker: reading.marker.clone(),
+            roles: reading.roles.sources.clone(),
+            consent: None,
+            event_id_source: None,
+            unusable: Vec::new(),
+            submission: None,
+        }
+    }
+}
+
+/// Decides on one exchange. `random_id` is used only for an event that must not be traceable to its contact data;
+/// `now` bounds the event's time, whatever the clock did since the request.
+#[must_use]
+pub fn decide(
+    exchange: &Exchange,
+    page: Option<&Page>,
+    policy: &Policy<'_>,
+    random_id: String,
+    now: UnixMillis,
+) -> Decision {
+    let reading = form::read(exchange, policy.forms, page);
+    if let Verdict::NoLead(reason) = reading.verdict {
+        let kind = match reason {
+            Reason::OverBudget => DecisionKind::Skipped,
+            _ => DecisionKind::NoLead,
+        };
+        return Decision::no(kind, reason, &reading);
+    }
+    let request = &exchange.request;
+    let consent = consent::read(&Signals::from_headers(&request.headers), &policy.consent.rules);
+    let ruling = consent::rule(&consent, policy.consent.unknown, policy.consent.denied);
+    let mut decision = Decision::no(DecisionKind::Lead, Reason::Accepted, &reading);
+    decision.consent = Some(consent);
+    let time = request.received.min(now);
+    let rule = reading.rule.and_then(|index| policy.forms.get(index));
+    let event_name = rule.and_then(|rule| rule.event_name.clone()).unwrap_or_else(|| "Lead".to_owned());
+    let page_url = reading.page_url.clone().unwrap_or_else(|| own_url(request));
+    let fingerprint =
+        |secret| event_id::fingerprint(secret, request.host_name(), &reading.form, &reading.canonical_fields);
+
+    let (ldu, reason) = match ruling {
+        Ruling::Granted => (None, Reason::Accepted),
+        Ruling::Ldu(reason) => (Some(Ldu::geolocated()), reason),
+        Ruling::Drop(reason) => {
+            decision.kind = DecisionKind::Denied;
+            decision.reason = reason;
+            return decision;
+        }
+        Ruling::EventOnly(reason) => {
+            decision.kind = DecisionKind::Denied;
+            decision.reason = reason;
+            decision.event_id_source = Some("random");
+            let url = event::without_query(&page_url);
+            decision.submission = Some(Submission {
+                fingerprint: fingerprint(policy.volatile_secret),
+                supplied: None,
+                fallback_event_id: random_id,
+                body: event::event_only_json(&event_name, time, &url).into(),
+                event_name,
+                event_time: time,
+                event_only: true,
+            });
+            return decision;
+        }
+    };
+    if ldu.is_some() {
+        decision.kind = DecisionKind::Denied;
+        decision.reason = reason;
+    }
+
+    let contact = &reading.roles.contact;
+    let region = policy.default_country.or_else(|| contact.first(Key::Country).and_then(Country::from_name));
+    let (match_keys, unusable) = MatchKeys::from_contact(contact, region);
+    decision.unusable = unusable.into_iter().map(|(key, why)| (key, why.code())).collect();
+    let print = fingerprint(policy.secret);
+    let contact_digest = event_id::contact_digest(policy.secret, &match_keys);
+    let cookie = |name| cookies(&request.headers).find(|(n, _)| *n == name).map(|(_, value)| value);
+    let event = Event {
+        name: event_name.clone(),
+        time,
+        referrer_url: reading.referrer_url.clone(),
+        fbc: landing::fbc_for_submission(Some(&page_url), request.host_name(), cookie("_fbc"), time),
+        fbp: landing::fbp_for_submission(cookie("_fbp")),
+        source_url: page_url,
+        match_keys,
+        client_ip: request.client_ip.and_then(event::sendable_ip),
+        user_agent: request.header("user-agent").map(str::to_owned),
+        custom_data: rule.map(|rule| custom_data::from_rule(rule, &reading.fields)).unwrap_or_default(),
+        ldu,
+    };
+    if !event.has_enough_user_data() {
+        // Meta would refuse it (100/2804050) and everything sent with it.
+        decision.kind = DecisionKind::NoLead;
+        decision.reason = Reason::NoContact;
+        return decision;
+    }
+    decision.event_id_source = Some(reading.supplied_event_id.as_ref().map_or("fingerprint", |id| id.source));
+    decision.submission = Some(Submission {
+        fingerprint: print,
+        supplied: reading.supplied_event_id.map(|id| SuppliedId { id: id.id, contact: contact_digest }),
+        fallback_event_id: event_id::fallback_id(&print),
+        body: event.to_json().into(),
+        event_name,
+        event_time: time,
+        event_only: false,
+    });
+    decision
+}
+
+fn own_url(request: &RequestRecord) -> String {
+    format!("{}://{}{}", request.scheme(), request.host, request.path())
+}

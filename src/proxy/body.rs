@@ -245,15 +245,8 @@ impl ResponseBody {
     }
 
     /// The site's body. `lease` goes back to the pool at its end, if the upload has ended too.
-    pub fn passing(
-        inner: Incoming,
-        lease: Lease,
-        upload: Rc<Upload>,
-        stall: Duration,
-        hold: Option<Hold>,
-    ) -> Self {
-        let mut passing =
-            Passing { inner, lease: Some(lease), upload, stall: Stall::new(stall), hold, ended: false };
+    pub fn passing(inner: Incoming, lease: Lease, upload: Rc<Upload>, stall: Duration, hold: Option<Hold>) -> Self {
+        let mut passing = Passing { inner, lease: Some(lease), upload, stall: Stall::new(stall), hold, ended: false };
         if passing.hold.is_none() && passing.inner.is_end_stream() {
             passing.release();
             return Self::empty();

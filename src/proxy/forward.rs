@@ -115,9 +115,7 @@ pub async fn forward(shared: Rc<Shared>, peer: IpAddr, mut request: Request<Inco
     };
 
     match send(&shared, Request::from_parts(head, body), &upload, visitor_upgrade.is_some()).await {
-        Ok((answer, lease)) => {
-            finish(&shared, answer, lease, upload, visitor_upgrade, landing, capture).await
-        }
+        Ok((answer, lease)) => finish(&shared, answer, lease, upload, visitor_upgrade, landing, capture).await,
         Err(failure) => {
             let failure = match upload.fault.get() {
                 Some(UploadFault::Broken) => Failure::BadBody,

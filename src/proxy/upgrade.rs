@@ -32,7 +32,11 @@ pub async fn tunnel(visitor: OnUpgrade, site: OnUpgrade, idle: Duration) {
     tokio::select! { () = both => {}, () = silence => {} }
 }
 
-async fn copy(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin, last: &Cell<Instant>) -> io::Result<()> {
+async fn copy(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    last: &Cell<Instant>,
+) -> io::Result<()> {
     let mut buffer = vec![0; BUFFER];
     loop {
         let read = from.read(&mut buffer).await?;

@@ -1,0 +1,127 @@
+//! The status page: is it running, what did it decide, is anything stuck. No script, no contact data.
+
+use std::fmt::Write as _;
+
+use crate::intake::{Report, Reports};
+use crate::metrics::Sample;
+use crate::reason::DecisionKind;
+
+/// What the configuration says, for the top of the page.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// Label and value.
+    pub rows: Vec<(&'static str, String)>,
+    /// What the operator should know.
+    pub warnings: Vec<String>,
+}
+
+const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:72rem;padding:0 1rem;color:#1b2430;\
+background:#fafbfc}h1{font-size:1.3rem}h2{font-size:1.05rem;margin-top:2rem}table{border-collapse:collapse;width:100%;\
+background:#fff}th,td{text-align:left;padding:.35rem .6rem;border-bottom:1px solid #e3e8ee;vertical-align:top}\
+th{font-weight:600;color:#5a6675}td.n{text-align:right;font-variant-numeric:tabular-nums}.scroll{overflow-x:auto}\
+.lead{color:#0a7a3d;font-weight:600}.denied,.skipped{color:#a05a00;font-weight:600}code{font-size:.9em}\
+.warn{background:#fff6e5;border-left:3px solid #e0a000;padding:.4rem .8rem}.empty{color:#5a6675}";
+
+/// The page.
+#[must_use]
+pub fn render(facts: &Facts, samples: &[Sample], reports: &Reports) -> String {
+    let mut out = format!(
+        "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width\">\
+         <meta http-equiv=refresh content=10><title>capi-sidecar</title><style>{STYLE}</style><h1>capi-sidecar {}</h1>",
+        env!("CARGO_PKG_VERSION")
+    );
+    for warning in &facts.warnings {
+        let _ = write!(out, "<p class=warn>{}</p>", escape(warning));
+    }
+    out.push_str("<table>");
+    for (label, value) in &facts.rows {
+        let _ = write!(out, "<tr><th>{label}<td>{}", escape(value));
+    }
+    out.push_str("</table><h2>Decisions since start</h2>");
+    let counts = reports.counts();
+    if counts.is_empty() {
+        out.push_str("<p class=empty>No form has been posted yet.</p>");
+    } else {
+        out.push_str("<table><tr><th>decision<th>reason<th>count");
+        for ((kind, reason), count) in counts {
+            let _ = write!(out, "<tr><td class={kind}>{kind}<td>{reason}<td class=n>{count}");
+        }
+        out.push_str("</table>");
+    }
+    out.push_str("<h2>Latest</h2>");
+    let recent = reports.recent();
+    if recent.is_empty() {
+        out.push_str("<p class=empty>Nothing yet.</p>");
+    } else {
+        out.push_str(
+            "<div class=scroll><table><tr><th>time<th>page<th>decision<th>reason<th>handler<th>consent<th>fields<th>event_id",
+        );
+        recent.iter().for_each(|report| row(&mut out, report));
+        out.push_str("</table></div>");
+    }
+    out.push_str("<h2>Counters</h2><table>");
+    for sample in samples {
+        let _ = write!(
+            out,
+            "<tr><td>{}<td><code>{}</code><td class=n>{}",
+            escape(sample.help.trim()),
+            sample.name,
+            sample.value
+        );
+    }
+    out.push_str("</table></html>");
+    out
+}
+
+fn row(out: &mut String, report: &Report) {
+    let time = i64::try_from(report.at.0).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+    let consent = report.consent.as_ref().map_or(String::new(), |(state, why)| format!("{state}: {why}"));
+    let mut reason = report.reason.code().to_owned();
+    if !report.durable && report.kind == DecisionKind::Lead {
+        reason.push_str(" (waits in memory: the store refuses)");
+    }
+    let _ = write!(
+        out,
+        "<tr><td>{}<td>{}{}<td class={kind}>{kind}<td>{}<td>{}<td>{}<td>{}<td><code>{}</code>",
+        time.map_or(String::new(), |time| format!("{time:.0}")),
+        escape(&report.host),
+        escape(&report.path),
+        escape(&reason),
+        report.handler,
+        escape(&consent),
+        report.roles.join(", "),
+        escape(report.event_id.as_deref().unwrap_or_default()),
+        kind = report.kind,
+    );
+}
+
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reason::Reason;
+
+    #[test]
+    fn what_a_visitor_controls_is_escaped() {
+        let reports = Reports::default();
+        reports.add(Report::note("<b>", "/<script>alert(1)</script>?secret=1", Reason::NotAForm));
+        let html = render(&Facts::default(), &[], &reports);
+        assert!(!html.contains("<script>") && !html.contains("<b>"));
+        assert!(!html.contains("secret"));
+        assert!(html.contains("/&lt;script&gt;"));
+    }
+}

@@ -1,0 +1,154 @@
+//! The lead plane's ears on the data path: cheap looks at heads, and a queue that is never waited for.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::TrySendError;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, REFERER, SET_COOKIE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use tokio::sync::oneshot;
+
+use super::{IntakeStats, Message, Queue, Report, Reports};
+use crate::config::Config;
+use crate::consent::{self, Signals};
+use crate::exchange::{Exchange, RequestRecord, cookies, header_text};
+use crate::form;
+use crate::form::multipart::Reducer;
+use crate::landing::{self, LandingRequest};
+use crate::proxy::hooks::{BodyFilter, Head, Hooks, LandingEdit, Settled, Watch};
+use crate::proxy::tee::Reservation;
+use crate::reason::{DecisionKind, Reason};
+
+const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
+
+/// What the data plane talks to.
+pub struct Intake {
+    config: Arc<Config>,
+    queue: Queue,
+    reports: Arc<Reports>,
+    /// Counters.
+    pub stats: Arc<IntakeStats>,
+}
+
+impl Intake {
+    pub(super) fn new(config: Arc<Config>, queue: Queue, reports: Arc<Reports>, stats: Arc<IntakeStats>) -> Self {
+        Self { config, queue, reports, stats }
+    }
+
+    fn send(&self, message: Message) -> bool {
+        match self.queue.try_send(message) {
+            Ok(()) => true,
+            Err(TrySendError::Full(message) | TrySendError::Disconnected(message)) => {
+                self.stats.queue_full.fetch_add(1, Ordering::Relaxed);
+                let mut report = match message {
+                    Message::Exchange { exchange, .. } => Report::of(&exchange.request),
+                    Message::Note(report) => report,
+                };
+                report.kind = DecisionKind::Skipped;
+                report.reason = Reason::QueueFull;
+                self.reports.count(&report);
+                false
+            }
+        }
+    }
+}
+
+impl Hooks for Intake {
+    fn watch(&self, head: &Head<'_>) -> Watch {
+        if *head.method == Method::GET {
+            return if is_landing(head) { Watch::Landing } else { Watch::Nothing };
+        }
+        if *head.method != Method::POST {
+            return Watch::Nothing;
+        }
+        let content_type = head.fields.first(&CONTENT_TYPE).and_then(|value| std::str::from_utf8(value).ok());
+        if !form::is_form_post(head.method, head.target, content_type) {
+            let report = Report::note(head.host, head.target, Reason::NotAForm);
+            self.send(Message::Note(report));
+            return Watch::Nothing;
+        }
+        let filter = content_type.and_then(Reducer::new).map(|reducer| Box::new(FileSkipper(reducer)) as _);
+        Watch::Capture { filter }
+    }
+
+    fn landing(&self, request: &RequestRecord, _status: StatusCode, answer: &HeaderMap) -> Option<LandingEdit> {
+        let landing = landing_request(request);
+        if !landing::may_matter(&landing, self.config.landing.mint_fbp) {
+            return None;
+        }
+        let consent = consent::read(&Signals::from_headers(&request.headers), &self.config.consent.rules);
+        if !consent::allows_cookies(&consent, self.config.consent.unknown) {
+            return None;
+        }
+        let site_sets = |name: &str| {
+            answer.get_all(SET_COOKIE).iter().any(|line| {
+                line.as_bytes().split(|b| *b == b'=').next().is_some_and(|n| n.trim_ascii() == name.as_bytes())
+            })
+        };
+        let mint = self.config.landing.mint_fbp.then(random_u31).flatten();
+        let set_cookies: Vec<_> = landing::set_cookies(&landing, site_sets, mint, request.received)
+            .iter()
+            .filter_map(|cookie| HeaderValue::from_str(cookie).ok())
+            .collect();
+        if set_cookies.is_empty() {
+            return None;
+        }
+        let cache_control = landing::cache_control_private(header_text(answer, CACHE_CONTROL.as_str()))
+            .and_then(|value| HeaderValue::from_str(&value).ok());
+        Some(LandingEdit { set_cookies, cache_control })
+    }
+
+    fn complete(&self, exchange: Exchange, memory: Vec<Reservation>) -> Option<Settled> {
+        let (settled, waiting) = oneshot::channel();
+        self.send(Message::Exchange { exchange: Box::new(exchange), memory, settled }).then_some(waiting)
+    }
+}
+
+/// The cheap test on every GET: a click id in the query or in the page it came from, and a document asked for.
+fn is_landing(head: &Head<'_>) -> bool {
+    let mentions = |bytes: &[u8]| memchr::memmem::find(bytes, b"fbclid=").is_some();
+    let asked = mentions(head.target.as_bytes()) || head.fields.first(&REFERER).is_some_and(mentions);
+    asked
+        && match head.fields.first(&SEC_FETCH_DEST) {
+            Some(dest) => dest == b"document",
+            None => {
+                head.fields.first(&ACCEPT).is_none_or(|accept| memchr::memmem::find(accept, b"text/html").is_some())
+            }
+        }
+}
+
+fn landing_request(request: &RequestRecord) -> LandingRequest<'_> {
+    LandingRequest {
+        method: request.method.as_str(),
+        query: request.query(),
+        host: &request.host,
+        https: request.https,
+        referer: request.header("referer"),
+        cookies: cookies(&request.headers).collect(),
+        sec_fetch_dest: request.header("sec-fetch-dest"),
+        sec_fetch_mode: request.header("sec-fetch-mode"),
+        accept: request.header("accept"),
+        sec_purpose: request.header("sec-purpose"),
+    }
+}
+
+/// `_fbp`'s random part: server builders use 0..2^31-1. `None` when the system has no randomness to give.
+fn random_u31() -> Option<u32> {
+    let mut bytes = [0; 4];
+    getrandom::fill(&mut bytes).ok()?;
+    Some(u32::from_le_bytes(bytes) >> 1)
+}
+
+/// Leaves file contents out of the copy of a multipart body, as they stream past.
+struct FileSkipper(Reducer);
+
+impl BodyFilter for FileSkipper {
+    fn push(&mut self, frame: &Bytes, keep: &mut Vec<Bytes>) {
+        self.0.push(frame, keep);
+    }
+
+    fn finish(&mut self, keep: &mut Vec<Bytes>) {
+        self.0.finish(keep);
+    }
+}

@@ -1,0 +1,156 @@
+//! The one line per POST, and what the metrics and the status page make of it. By type it cannot carry contact data.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Mutex, PoisonError};
+
+use crate::decision::Decision;
+use crate::exchange::{RequestRecord, UnixMillis};
+use crate::reason::{DecisionKind, Reason};
+
+/// Decisions the status page remembers.
+const RECENT: usize = 50;
+/// Paths longer than this are cut in reports.
+const MAX_PATH: usize = 200;
+
+/// What became of one POST.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// When the request arrived.
+    pub at: UnixMillis,
+    /// The Host.
+    pub host: String,
+    /// The path, never the query.
+    pub path: String,
+    /// What.
+    pub kind: DecisionKind,
+    /// Why.
+    pub reason: Reason,
+    /// The handler.
+    pub handler: &'static str,
+    /// The form.
+    pub form: String,
+    /// What in the answer decided.
+    pub marker: String,
+    /// The consent state, and the words that explain it.
+    pub consent: Option<(&'static str, String)>,
+    /// Match keys found in the form.
+    pub roles: Vec<&'static str>,
+    /// The id it goes out under.
+    pub event_id: Option<String>,
+    /// Where that came from.
+    pub event_id_source: Option<&'static str>,
+    /// The supplied id belonged to somebody else: the page is served from a cache that repeats it.
+    pub id_was_taken: bool,
+    /// Committed after the answer had gone out.
+    pub late: bool,
+    /// On disk; `false` while it waits in memory for a store that refuses.
+    pub durable: bool,
+}
+
+impl Report {
+    /// A report that nothing is known for yet.
+    #[must_use]
+    pub fn of(request: &RequestRecord) -> Self {
+        let mut report = Self::note(&request.host, &request.target, Reason::InternalError);
+        report.at = request.received;
+        report
+    }
+
+    /// A POST that was not looked into.
+    #[must_use]
+    pub fn note(host: &str, target: &str, reason: Reason) -> Self {
+        let path = target.split('?').next().unwrap_or_default();
+        Self {
+            at: UnixMillis::now(),
+            host: host.to_owned(),
+            path: path.chars().take(MAX_PATH).collect(),
+            kind: DecisionKind::NoLead,
+            reason,
+            handler: "none",
+            form: String::new(),
+            marker: String::new(),
+            consent: None,
+            roles: Vec::new(),
+            event_id: None,
+            event_id_source: None,
+            id_was_taken: false,
+            late: false,
+            durable: true,
+        }
+    }
+
+    /// Takes over what the decision says.
+    pub fn fill(&mut self, decision: &Decision) {
+        self.kind = decision.kind;
+        self.reason = decision.reason;
+        self.handler = decision.handler;
+        self.form.clone_from(&decision.form);
+        self.marker.clone_from(&decision.marker);
+        self.consent = decision.consent.as_ref().map(|consent| (consent.state.code(), consent.reason.clone()));
+        self.roles = decision.roles.iter().map(|source| source.role).collect();
+        self.event_id_source = decision.event_id_source;
+    }
+}
+
+/// Counts by decision and reason, and the latest reports.
+#[derive(Debug, Default)]
+pub struct Reports {
+    counts: Mutex<BTreeMap<(DecisionKind, Reason), u64>>,
+    recent: Mutex<VecDeque<Report>>,
+}
+
+impl Reports {
+    /// Log line, counter and status page from one source.
+    pub fn add(&self, report: Report) {
+        self.count(&report);
+        let (consent, why) = report.consent.as_ref().map_or(("", ""), |(state, why)| (*state, why.as_str()));
+        tracing::info!(
+            target: "decision",
+            decision = report.kind.code(),
+            reason = report.reason.code(),
+            host = report.host,
+            path = report.path,
+            handler = report.handler,
+            form = report.form,
+            marker = report.marker,
+            consent,
+            consent_reason = why,
+            roles = report.roles.join(","),
+            event_id = report.event_id.as_deref().unwrap_or_default(),
+            event_id_source = report.event_id_source.unwrap_or_default(),
+            durable = report.durable,
+            late = report.late,
+        );
+        if report.id_was_taken {
+            tracing::warn!(
+                host = report.host,
+                path = report.path,
+                "the event id that came with this lead was used before with other contact data: a page cache seems to \
+                 repeat it; the lead was given the id of its fingerprint"
+            );
+        }
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        if recent.len() == RECENT {
+            recent.pop_back();
+        }
+        recent.push_front(report);
+    }
+
+    /// Counter only: for the data path, where a log line per lost copy would make a shortage worse.
+    pub fn count(&self, report: &Report) {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        *counts.entry((report.kind, report.reason)).or_default() += 1;
+    }
+
+    /// Counts so far.
+    #[must_use]
+    pub fn counts(&self) -> BTreeMap<(DecisionKind, Reason), u64> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The latest, newest first.
+    #[must_use]
+    pub fn recent(&self) -> Vec<Report> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+}
