@@ -23,3 +23,4 @@ pub mod metrics;
 pub mod outbox;
 pub mod proxy;
 pub mod reason;
+pub mod sidecar;

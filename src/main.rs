@@ -1,2 +1,5 @@
 //! The `capi-sidecar` program: the command line only.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    capi_sidecar::cli::main()
+}

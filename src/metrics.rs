@@ -2,7 +2,6 @@
 //!
 //! Each worker counts for itself, so that the data path shares no cache line; the sum is made when somebody asks.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Makes a struct of counters with a table of their names and help texts.
@@ -10,21 +9,23 @@ macro_rules! counters {
     ($(#[$meta:meta])* $name:ident { $($(#[doc = $doc:literal])+ $field:ident: $kind:ident $metric:literal,)+ }) => {
         $(#[$meta])*
         #[derive(Debug, Default)]
-        pub struct $name { $($(#[doc = $doc])+ pub $field: AtomicU64,)+ }
+        pub struct $name { $($(#[doc = $doc])+ pub $field: std::sync::atomic::AtomicU64,)+ }
 
         impl $name {
             /// Each counter with its name, help text and current value.
-            pub fn read(&self) -> Vec<Sample> {
-                vec![$(Sample {
+            pub fn read(&self) -> Vec<$crate::metrics::Sample> {
+                vec![$($crate::metrics::Sample {
                     name: $metric,
                     help: concat!($($doc),+),
-                    kind: Kind::$kind,
-                    value: self.$field.load(Ordering::Relaxed),
+                    kind: $crate::metrics::Kind::$kind,
+                    value: self.$field.load(std::sync::atomic::Ordering::Relaxed),
                 },)+]
             }
         }
     };
 }
+
+pub(crate) use counters;
 
 /// Counter or gauge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

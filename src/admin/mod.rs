@@ -45,7 +45,7 @@ pub struct Admin {
     /// All counters and gauges at this moment.
     pub samples: Box<dyn Fn() -> Vec<Sample> + Send + Sync>,
     /// What the page says of the configuration.
-    pub facts: Facts,
+    pub facts: Box<dyn Fn() -> Facts + Send + Sync>,
 }
 
 /// Binds the admin port.
@@ -97,9 +97,9 @@ fn answer(admin: &Admin, request: &Request<Incoming>) -> Response<Full<Bytes>> {
         }
         "/" => {
             if let Err(refusal) = admitted(admin, request) {
-                return refusal;
+                return *refusal;
             }
-            let html = page::render(&admin.facts, &(admin.samples)(), &admin.reports);
+            let html = page::render(&(admin.facts)(), &(admin.samples)(), &admin.reports);
             typed(StatusCode::OK, "text/html; charset=utf-8", html)
         }
         _ => text(StatusCode::NOT_FOUND, "nothing here; see /, /live, /ready, /metrics\n"),
@@ -108,12 +108,16 @@ fn answer(admin: &Admin, request: &Request<Incoming>) -> Response<Full<Bytes>> {
 
 /// With a token: the token. Without one (loopback): a Host that is this machine, so that a web page in the operator's
 /// browser cannot read the port by rebinding its own name to 127.0.0.1.
-fn admitted(admin: &Admin, request: &Request<Incoming>) -> Result<(), Response<Full<Bytes>>> {
+fn admitted(admin: &Admin, request: &Request<Incoming>) -> Result<(), Box<Response<Full<Bytes>>>> {
     let Some(token) = &admin.token else {
         let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
         let name = host_name(host);
         let local = name == "localhost" || name.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok();
-        return if local { Ok(()) } else { Err(text(StatusCode::FORBIDDEN, "ask for 127.0.0.1 or localhost\n")) };
+        return if local {
+            Ok(())
+        } else {
+            Err(Box::new(text(StatusCode::FORBIDDEN, "ask for 127.0.0.1 or localhost\n")))
+        };
     };
     let given = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(credential);
     if given.is_some_and(|given| bool::from(given.as_bytes().ct_eq(token.expose_secret().as_bytes()))) {
@@ -121,7 +125,7 @@ fn admitted(admin: &Admin, request: &Request<Incoming>) -> Result<(), Response<F
     }
     let mut refusal = text(StatusCode::UNAUTHORIZED, "the admin token is needed, as Bearer or as Basic password\n");
     refusal.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"capi-sidecar\""));
-    Err(refusal)
+    Err(Box::new(refusal))
 }
 
 fn credential(value: &str) -> Option<String> {

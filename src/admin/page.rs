@@ -56,7 +56,9 @@ pub fn render(facts: &Facts, samples: &[Sample], reports: &Reports) -> String {
         out.push_str(
             "<div class=scroll><table><tr><th>time<th>page<th>decision<th>reason<th>handler<th>consent<th>fields<th>event_id",
         );
-        recent.iter().for_each(|report| row(&mut out, report));
+        for report in &recent {
+            row(&mut out, report);
+        }
         out.push_str("</table></div>");
     }
     out.push_str("<h2>Counters</h2><table>");

@@ -1,4 +1,16 @@
-//! The settings, from one table: file, environment and flags.
+//! The settings: one table ([`table`]) of which file keys, environment variables, flags, `--help`, the reference in the
+//! README and the JSON schema are made; [`load`] puts the sources together and validates.
+//!
+//! Precedence: flag beats environment beats file. Every error names the key, the place, what was found and what would be
+//! right, and all of them are reported at once.
+
+mod build;
+mod error;
+mod file;
+mod layers;
+pub mod parse;
+pub mod reference;
+pub mod table;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -8,6 +20,10 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 
 use crate::lead::normalize::Country;
+
+pub use build::{Loaded, Purpose, load};
+pub use error::{ConfigError, ConfigErrors};
+pub use layers::Sources;
 
 /// Everything `run` needs to know, validated.
 #[derive(Debug, Clone)]
@@ -184,6 +200,8 @@ pub struct SuccessRule {
 pub struct StoreConfig {
     /// The SQLite file.
     pub path: PathBuf,
+    /// Key of the fingerprints; `None`: the random one that the store made for itself.
+    pub event_id_secret: Option<SecretString>,
     /// How long the last byte of an answer waits for the commit.
     pub commit_wait: Duration,
 }

@@ -85,3 +85,14 @@ pub fn rule(_consent: &Consent, _unknown: OnUnknown, _denied: OnDenied) -> Rulin
 pub fn allows_cookies(_consent: &Consent, _unknown: OnUnknown) -> bool {
     false
 }
+
+/// Names of the signals that a `[[consent.rule]]` can be for.
+pub fn signals() -> impl Iterator<Item = &'static str> {
+    ["onetrust", "cookiebot", "cookieyes", "complianz", "tcf"].into_iter()
+}
+
+/// Whether there is such a signal.
+#[must_use]
+pub fn is_signal(name: &str) -> bool {
+    signals().any(|signal| signal == name)
+}

@@ -7,7 +7,7 @@ use std::sync::mpsc::TrySendError;
 use bytes::Bytes;
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, REFERER, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::{IntakeStats, Message, Queue, Report, Reports};
 use crate::config::Config;
@@ -24,7 +24,7 @@ const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
 /// What the data plane talks to.
 pub struct Intake {
-    config: Arc<Config>,
+    config: watch::Receiver<Arc<Config>>,
     queue: Queue,
     reports: Arc<Reports>,
     /// Counters.
@@ -32,8 +32,29 @@ pub struct Intake {
 }
 
 impl Intake {
-    pub(super) fn new(config: Arc<Config>, queue: Queue, reports: Arc<Reports>, stats: Arc<IntakeStats>) -> Self {
+    pub(super) fn new(
+        config: watch::Receiver<Arc<Config>>,
+        queue: Queue,
+        reports: Arc<Reports>,
+        stats: Arc<IntakeStats>,
+    ) -> Self {
         Self { config, queue, reports, stats }
+    }
+
+    /// The cheap test on every GET: a click id in the query or in the page it came from (or `_fbp` to be minted), and a
+    /// document asked for.
+    fn may_be_landing(&self, head: &Head<'_>) -> bool {
+        let mentions = |bytes: &[u8]| memchr::memmem::find(bytes, b"fbclid=").is_some();
+        let asked = mentions(head.target.as_bytes())
+            || head.fields.first(&REFERER).is_some_and(mentions)
+            || self.config.borrow().landing.mint_fbp;
+        asked
+            && match head.fields.first(&SEC_FETCH_DEST) {
+                Some(dest) => dest == b"document",
+                None => {
+                    head.fields.first(&ACCEPT).is_none_or(|accept| memchr::memmem::find(accept, b"text/html").is_some())
+                }
+            }
     }
 
     fn send(&self, message: Message) -> bool {
@@ -57,7 +78,7 @@ impl Intake {
 impl Hooks for Intake {
     fn watch(&self, head: &Head<'_>) -> Watch {
         if *head.method == Method::GET {
-            return if is_landing(head) { Watch::Landing } else { Watch::Nothing };
+            return if self.may_be_landing(head) { Watch::Landing } else { Watch::Nothing };
         }
         if *head.method != Method::POST {
             return Watch::Nothing;
@@ -73,12 +94,13 @@ impl Hooks for Intake {
     }
 
     fn landing(&self, request: &RequestRecord, _status: StatusCode, answer: &HeaderMap) -> Option<LandingEdit> {
+        let config = Arc::clone(&self.config.borrow());
         let landing = landing_request(request);
-        if !landing::may_matter(&landing, self.config.landing.mint_fbp) {
+        if !landing::may_matter(&landing, config.landing.mint_fbp) {
             return None;
         }
-        let consent = consent::read(&Signals::from_headers(&request.headers), &self.config.consent.rules);
-        if !consent::allows_cookies(&consent, self.config.consent.unknown) {
+        let consent = consent::read(&Signals::from_headers(&request.headers), &config.consent.rules);
+        if !consent::allows_cookies(&consent, config.consent.unknown) {
             return None;
         }
         let site_sets = |name: &str| {
@@ -86,7 +108,7 @@ impl Hooks for Intake {
                 line.as_bytes().split(|b| *b == b'=').next().is_some_and(|n| n.trim_ascii() == name.as_bytes())
             })
         };
-        let mint = self.config.landing.mint_fbp.then(random_u31).flatten();
+        let mint = config.landing.mint_fbp.then(random_u31).flatten();
         let set_cookies: Vec<_> = landing::set_cookies(&landing, site_sets, mint, request.received)
             .iter()
             .filter_map(|cookie| HeaderValue::from_str(cookie).ok())
@@ -103,19 +125,6 @@ impl Hooks for Intake {
         let (settled, waiting) = oneshot::channel();
         self.send(Message::Exchange { exchange: Box::new(exchange), memory, settled }).then_some(waiting)
     }
-}
-
-/// The cheap test on every GET: a click id in the query or in the page it came from, and a document asked for.
-fn is_landing(head: &Head<'_>) -> bool {
-    let mentions = |bytes: &[u8]| memchr::memmem::find(bytes, b"fbclid=").is_some();
-    let asked = mentions(head.target.as_bytes()) || head.fields.first(&REFERER).is_some_and(mentions);
-    asked
-        && match head.fields.first(&SEC_FETCH_DEST) {
-            Some(dest) => dest == b"document",
-            None => {
-                head.fields.first(&ACCEPT).is_none_or(|accept| memchr::memmem::find(accept, b"text/html").is_some())
-            }
-        }
 }
 
 fn landing_request(request: &RequestRecord) -> LandingRequest<'_> {

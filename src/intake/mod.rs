@@ -4,25 +4,29 @@
 //! committed together with it. A panic in a parser costs one decision. Nothing here can reach the visitor but by
 //! settling late, and the data plane bounds that wait.
 
+mod denied;
 mod hooks;
 mod report;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::{io, mem};
 
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 pub use hooks::Intake;
+
+use denied::DeniedMemory;
 pub use report::{Report, Reports};
 
 use crate::config::Config;
 use crate::decision::{self, Decision, Policy, Submission};
 use crate::exchange::{Exchange, UnixMillis};
 use crate::lead::event_id::IdSecret;
+use crate::metrics::counters;
 use crate::outbox::{Admission, Admitted, Outbox, StoreError};
 use crate::proxy::tee::Reservation;
 use crate::reason::{DecisionKind, Reason};
@@ -43,15 +47,16 @@ enum Message {
     Note(Report),
 }
 
-/// Counters of the lead plane.
-#[derive(Debug, Default)]
-pub struct IntakeStats {
-    /// Exchanges that found the queue full.
-    pub queue_full: AtomicU64,
-    /// Leads whose commit came after the answer had gone out (or the visitor had left).
-    pub late: AtomicU64,
-    /// Decisions that ended in a caught panic.
-    pub panics: AtomicU64,
+counters! {
+    /// Counters of the lead plane.
+    IntakeStats {
+        /// Exchanges that found the queue full.
+        queue_full: Counter "capi_queue_full_total",
+        /// Leads whose commit came after the answer had gone out (or the visitor had left).
+        late: Counter "capi_outbox_late_total",
+        /// Decisions that ended in a caught panic.
+        panics: Counter "capi_decision_panics_total",
+    }
 }
 
 /// The running lead plane.
@@ -65,31 +70,40 @@ impl LeadPlane {
     /// # Errors
     /// When the thread cannot be made.
     pub fn start(
-        config: Arc<Config>,
+        config: watch::Receiver<Arc<Config>>,
         outbox: Outbox,
-        secret: IdSecret,
+        secrets: Secrets,
         reports: Arc<Reports>,
     ) -> io::Result<(Self, Arc<Intake>)> {
-        let (sender, receiver) = sync_channel(config.limits.queue);
+        let (sender, receiver) = sync_channel(config.borrow().limits.queue);
         let stats = Arc::new(IntakeStats::default());
-        let intake = Arc::new(Intake::new(Arc::clone(&config), sender, Arc::clone(&reports), Arc::clone(&stats)));
-        let volatile_secret = IdSecret::new([0; 32]);
-        let worker = Worker { config, outbox, secret, volatile_secret, reports, stats };
+        let intake = Arc::new(Intake::new(config.clone(), sender, Arc::clone(&reports), Arc::clone(&stats)));
+        let worker = Worker { config, outbox, secrets, denied: DeniedMemory::default(), reports, stats };
         let thread = thread::Builder::new().name("intake".into()).spawn(move || worker.run(&receiver))?;
         Ok((Self { thread }, intake))
     }
 
-    /// Waits until everything in the queue is dealt with. The hooks must be gone by then, or this waits for ever.
-    pub fn join(self) {
-        drop(self.thread.join());
+    /// Waits until everything in the queue is dealt with; `false` when the thread had panicked. The hooks must be gone
+    /// by then, or this waits for ever.
+    #[must_use]
+    pub fn join(self) -> bool {
+        self.thread.join().is_ok()
     }
 }
 
+/// The keys of fingerprints.
+pub struct Secrets {
+    /// Kept in the store or set by the operator, so that fingerprints mean the same after a restart.
+    pub lasting: IdSecret,
+    /// Random for this process: fingerprints of denied submissions mean nothing once it has ended.
+    pub volatile: IdSecret,
+}
+
 struct Worker {
-    config: Arc<Config>,
+    config: watch::Receiver<Arc<Config>>,
     outbox: Outbox,
-    secret: IdSecret,
-    volatile_secret: IdSecret,
+    secrets: Secrets,
+    denied: DeniedMemory,
     reports: Arc<Reports>,
     stats: Arc<IntakeStats>,
 }
@@ -102,7 +116,7 @@ struct Waiting {
 }
 
 impl Worker {
-    fn run(&self, queue: &Receiver<Message>) {
+    fn run(mut self, queue: &Receiver<Message>) {
         let mut waiting = Vec::new();
         while let Ok(first) = queue.recv() {
             self.take(first, &mut waiting);
@@ -117,7 +131,7 @@ impl Worker {
         }
     }
 
-    fn take(&self, message: Message, waiting: &mut Vec<Waiting>) {
+    fn take(&mut self, message: Message, waiting: &mut Vec<Waiting>) {
         let (exchange, memory, settled) = match message {
             Message::Note(report) => return self.reports.add(report),
             Message::Exchange { exchange, memory, settled } => (exchange, memory, settled),
@@ -138,22 +152,34 @@ impl Worker {
             report.reason = Reason::NoPixel;
             return self.reports.add(report);
         }
-        waiting.push(Waiting { report, admission: admission(submission, pixels), settled });
+        let mut admission = admission(submission, pixels);
+        if admission.event_only {
+            // Nothing that derives from a denied submission's contact data is stored, not even its fingerprint: the
+            // repeat is recognised here, in memory, and the store gets a random one.
+            if let Some(first) = self.denied.first_id(admission.fingerprint, &admission.fallback_event_id, report.at) {
+                report.kind = DecisionKind::Duplicate;
+                report.event_id = Some(first);
+                return self.reports.add(report);
+            }
+            admission.fingerprint = random_fingerprint();
+        }
+        waiting.push(Waiting { report, admission, settled });
     }
 
     fn decide(&self, exchange: &Exchange) -> (Decision, Vec<String>) {
+        let config = Arc::clone(&self.config.borrow());
         let policy = Policy {
-            forms: &self.config.forms,
-            consent: &self.config.consent,
-            default_country: self.config.default_country,
-            secret: &self.secret,
-            volatile_secret: &self.volatile_secret,
+            forms: &config.forms,
+            consent: &config.consent,
+            default_country: config.default_country,
+            secret: &self.secrets.lasting,
+            volatile_secret: &self.secrets.volatile,
         };
         let random_id = uuid::Uuid::new_v4().to_string();
         let decision = decision::decide(exchange, None, &policy, random_id, UnixMillis::now());
         let host = exchange.request.host_name();
         let serves = |hosts: &[String]| hosts.is_empty() || hosts.iter().any(|h| h.eq_ignore_ascii_case(host));
-        let pixels = self.config.pixels.iter().filter(|pixel| serves(&pixel.hosts)).map(|pixel| pixel.id.clone());
+        let pixels = config.pixels.iter().filter(|pixel| serves(&pixel.hosts)).map(|pixel| pixel.id.clone());
         (decision, pixels.collect())
     }
 
@@ -195,6 +221,13 @@ impl Worker {
             self.reports.add(report);
         }
     }
+}
+
+fn random_fingerprint() -> [u8; 32] {
+    let (a, b) = (uuid::Uuid::new_v4().into_bytes(), uuid::Uuid::new_v4().into_bytes());
+    let mut bytes = [0; 32];
+    bytes.iter_mut().zip(a.into_iter().chain(b)).for_each(|(to, from)| *to = from);
+    bytes
 }
 
 fn admission(submission: Submission, pixels: Vec<String>) -> Admission {

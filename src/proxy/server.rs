@@ -88,7 +88,13 @@ impl Server {
     pub fn drain(self) -> bool {
         self.phase.send_replace(Phase::Draining);
         match self.acceptor.join() {
-            Ok(workers) => workers.into_iter().fold(true, |fine, worker| worker.join() && fine),
+            Ok(workers) => {
+                let mut fine = true;
+                for worker in workers {
+                    fine &= worker.join();
+                }
+                fine
+            }
             Err(_) => false,
         }
     }

@@ -94,7 +94,9 @@ impl Tee {
         let Some(mut filter) = self.filter.take() else { return self.keep(frame) };
         let mut kept = Vec::new();
         filter.push(frame, &mut kept);
-        kept.iter().for_each(|piece| self.keep(piece));
+        for piece in &kept {
+            self.keep(piece);
+        }
         self.filter = Some(filter);
     }
 
@@ -106,7 +108,9 @@ impl Tee {
         if let Some(mut filter) = self.filter.take() {
             let mut kept = Vec::new();
             filter.finish(&mut kept);
-            kept.iter().for_each(|piece| self.keep(piece));
+            for piece in &kept {
+                self.keep(piece);
+            }
         }
         if self.state == State::Copying {
             self.state = State::Complete;

@@ -45,12 +45,14 @@ impl Worker {
     }
 
     /// Gives it a connection. `false` when the thread has ended.
+    #[must_use]
     pub fn give(&self, stream: StdStream, peer: SocketAddr) -> bool {
         self.live.fetch_add(1, Ordering::Relaxed);
         self.connections.send((stream, peer)).is_ok()
     }
 
     /// Waits for the thread; `false` when it panicked.
+    #[must_use]
     pub fn join(self) -> bool {
         drop(self.connections);
         self.thread.join().is_ok()

@@ -1,0 +1,101 @@
+//! `check`: is the configuration right, and with `--online` are the site and Graph there.
+
+use std::net::{TcpStream, ToSocketAddrs};
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+use serde_json::Value;
+
+use super::{Exit, complain, say};
+use crate::config::{Config, Loaded, Pixel, Upstream};
+
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Says what it found; the configuration itself is valid when this is called.
+pub fn check(loaded: &Loaded, online: bool) -> Exit {
+    loaded.warnings.iter().for_each(|warning| complain(&format!("warning: {warning}")));
+    let config = &loaded.config;
+    say(&format!(
+        "configuration is valid: {} -> http://{}:{}, {} pixel(s), store {}",
+        config.listen,
+        config.upstream.host,
+        config.upstream.port,
+        config.pixels.len(),
+        config.store.path.display()
+    ));
+    if !online {
+        return Exit::Fine;
+    }
+    let mut problems = Vec::new();
+    match site(&config.upstream) {
+        Ok(()) => {
+            say("the site accepts connections");
+        }
+        Err(problem) => problems.push(problem),
+    }
+    match graph(config) {
+        Ok(lines) => {
+            say(&lines.join("\n"));
+        }
+        Err(found) => problems.extend(found),
+    }
+    complain(&problems.join("\n"));
+    if problems.is_empty() { Exit::Fine } else { Exit::Unavailable }
+}
+
+fn site(upstream: &Upstream) -> Result<(), String> {
+    let name = format!("{}:{}", upstream.host, upstream.port);
+    let hint = "is the site running, is the address right?";
+    let addresses = (upstream.host.as_str(), upstream.port)
+        .to_socket_addrs()
+        .map_err(|error| format!("upstream {name}: {error}; {hint}"))?;
+    let mut last = format!("upstream {name}: the name has no address; {hint}");
+    for address in addresses {
+        match TcpStream::connect_timeout(&address, TIMEOUT) {
+            Ok(_) => return Ok(()),
+            Err(error) => last = format!("upstream {name} ({address}): {error}; {hint}"),
+        }
+    }
+    Err(last)
+}
+
+/// Asks for the data set's quality, which a token from Events Manager may read; what matters is whether Graph knows the
+/// token, not what it answers.
+fn graph(config: &Config) -> Result<Vec<String>, Vec<String>> {
+    let system = |error: &dyn std::fmt::Display| vec![format!("Graph could not be asked: {error}")];
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| system(&e))?;
+    let client = reqwest::Client::builder()
+        .timeout(TIMEOUT)
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .map_err(|error| system(&error))?;
+    let (mut fine, mut bad) = (Vec::new(), Vec::new());
+    for pixel in &config.pixels {
+        match runtime.block_on(ask(&client, config, pixel)) {
+            Ok(line) => fine.push(line),
+            Err(problem) => bad.push(problem),
+        }
+    }
+    if bad.is_empty() { Ok(fine) } else { Err(bad) }
+}
+
+async fn ask(client: &reqwest::Client, config: &Config, pixel: &Pixel) -> Result<String, String> {
+    let delivery = &config.delivery;
+    let url = format!("{}/{}/dataset_quality?dataset_id={}", delivery.graph_endpoint, delivery.graph_version, pixel.id);
+    let token = pixel.access_token.as_ref().map(ExposeSecret::expose_secret).unwrap_or_default();
+    let answer = client.get(url).bearer_auth(token).send().await.map_err(|error| {
+        // The error's own text holds the URL only, and that has no token.
+        format!("Graph {} does not answer: {error}; is outgoing https allowed?", delivery.graph_endpoint)
+    })?;
+    let body: Value = serde_json::from_str(&answer.text().await.unwrap_or_default()).unwrap_or_default();
+    match body["error"]["code"].as_i64() {
+        Some(190 | 102) => {
+            Err(format!("pixel {}: Graph does not accept the access token; make a new one in Events Manager", pixel.id))
+        }
+        Some(code) => Ok(format!(
+            "pixel {}: Graph answers and knows the token (it would not show the data set's quality: code {code})",
+            pixel.id
+        )),
+        None => Ok(format!("pixel {}: Graph answers and accepts the token", pixel.id)),
+    }
+}

@@ -1,0 +1,46 @@
+//! `normalize`: what would be sent for a value, to compare with other tools.
+
+use std::io::{self, BufRead};
+
+use clap::ArgMatches;
+use serde_json::json;
+
+use super::{Exit, complain, say};
+use crate::lead::contact::Key;
+use crate::lead::normalize::{self, Country};
+
+/// Values on stdin, one JSON line each.
+pub fn normalize(args: &ArgMatches) -> Exit {
+    let Some(key) = args.get_one::<String>("field").and_then(|name| Key::from_name(name)) else { return Exit::Usage };
+    let region = match args.get_one::<String>("country") {
+        None => None,
+        Some(code) => {
+            let country = Country::from_alpha2(code);
+            if country.is_none() {
+                complain(&format!("--country {code}: not an ISO 3166 code; write e.g. DE"));
+                return Exit::Usage;
+            }
+            country
+        }
+    };
+    for line in io::stdin().lock().split(b'\n') {
+        let line = match line {
+            Ok(line) => line,
+            Err(error) => {
+                complain(&format!("stdin: {error}"));
+                return Exit::Usage;
+            }
+        };
+        let input = String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(&line)).into_owned();
+        let answer = match normalize::normalize(key, &input, region) {
+            Ok(value) => {
+                json!({"input": input, "normalized": value, "sha256": normalize::sha256_hex(&value), "reason": null})
+            }
+            Err(why) => json!({"input": input, "normalized": null, "sha256": null, "reason": why.code()}),
+        };
+        if !say(&answer.to_string()) {
+            break;
+        }
+    }
+    Exit::Fine
+}

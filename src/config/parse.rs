@@ -1,0 +1,161 @@
+//! Texts → values, for every source alike.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::Upstream;
+
+/// `"25ms"`, `"30s"`, `"5m"`, `"1h"`, `"2d"`; a bare number needs its unit, since nobody agrees on one.
+#[must_use]
+pub fn duration(text: &str) -> Option<Duration> {
+    let text = text.trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().ok()?;
+    let millis = match unit.trim() {
+        "ms" => 1,
+        "s" => 1000,
+        "m" | "min" => 60 * 1000,
+        "h" => 3600 * 1000,
+        "d" => 24 * 3600 * 1000,
+        _ => return None,
+    };
+    // A year is longer than any of them can sensibly be, and short enough for every clock.
+    number.checked_mul(millis).map(Duration::from_millis).filter(|d| *d <= Duration::from_secs(366 * 24 * 3600))
+}
+
+/// `"1MiB"`, `"512KiB"`, `"64kB"`, `"4096"`.
+#[must_use]
+pub fn size(text: &str) -> Option<usize> {
+    let text = text.trim();
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let unit = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "kib" | "k" => 1 << 10,
+        "kb" => 1000,
+        "mib" | "m" => 1 << 20,
+        "mb" => 1_000_000,
+        "gib" | "g" => 1 << 30,
+        "gb" => 1_000_000_000,
+        _ => return None,
+    };
+    number.parse::<usize>().ok()?.checked_mul(unit)
+}
+
+/// `IP:port`, or `:port` for every address.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn address(text: &str) -> Result<SocketAddr, String> {
+    if text.starts_with("unix:") {
+        return Err("unix sockets are not supported yet; write an address such as \"127.0.0.1:8080\"".to_owned());
+    }
+    let full = if text.starts_with(':') { format!("0.0.0.0{text}") } else { text.to_owned() };
+    full.parse().map_err(|_| "not an address; write IP and port, such as \"0.0.0.0:8080\" or \"[::1]:8080\"".to_owned())
+}
+
+/// `http://host:port`.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn upstream(text: &str) -> Result<Upstream, String> {
+    if text.starts_with("https://") || text.starts_with("unix:") {
+        return Err("https and unix upstreams are not supported yet; write \"http://host:port\"".to_owned());
+    }
+    let example = "write the site's address such as \"http://127.0.0.1:8000\"";
+    let rest = text.strip_prefix("http://").ok_or_else(|| format!("not an http URL; {example}"))?;
+    let authority: http::uri::Authority =
+        rest.strip_suffix('/').unwrap_or(rest).parse().map_err(|_| format!("not a host and port; {example}"))?;
+    if authority.as_str().contains('@') {
+        return Err(format!("credentials cannot be part of it; {example}"));
+    }
+    let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+    let port = match authority.as_str().strip_prefix(authority.host()).unwrap_or_default() {
+        "" => 80,
+        rest => rest.strip_prefix(':').and_then(|p| p.parse().ok()).ok_or_else(|| format!("not a port; {example}"))?,
+    };
+    Ok(Upstream { host, port })
+}
+
+/// `sqlite:PATH`.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn store(text: &str) -> Result<PathBuf, String> {
+    match text.strip_prefix("sqlite:") {
+        Some(path) if !path.is_empty() => Ok(PathBuf::from(path.strip_prefix("//").unwrap_or(path))),
+        _ if text.starts_with("redis://") || text.starts_with("rediss://") => {
+            Err("Redis is not supported yet; write \"sqlite:/path/capi-sidecar.db\"".to_owned())
+        }
+        _ => Err("not a store; write \"sqlite:/path/capi-sidecar.db\"".to_owned()),
+    }
+}
+
+/// A Graph endpoint without its trailing slash.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn endpoint(text: &str) -> Result<String, String> {
+    let url: http::Uri = text.parse().map_err(|_| "not a URL".to_owned())?;
+    let plain = url.query().is_none() && url.authority().is_some_and(|a| !a.as_str().contains('@'));
+    match url.scheme_str() {
+        Some("https" | "http") if plain => Ok(text.trim_end_matches('/').to_owned()),
+        _ => Err("write a URL such as \"https://graph.facebook.com\"".to_owned()),
+    }
+}
+
+/// `v26.0`.
+#[must_use]
+pub fn graph_version(text: &str) -> bool {
+    text.strip_prefix('v').and_then(|rest| rest.split_once('.')).is_some_and(|(major, minor)| {
+        [major, minor].iter().all(|part| !part.is_empty() && part.len() < 4 && part.bytes().all(|b| b.is_ascii_digit()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_need_a_unit() {
+        assert_eq!(duration("25ms"), Some(Duration::from_millis(25)));
+        assert_eq!(duration("90 s"), Some(Duration::from_secs(90)));
+        assert_eq!(duration("1h"), Some(Duration::from_secs(3600)));
+        for bad in ["", "25", "s", "-1s", "1.5s", "99999999999999999999s", "999999999999d", "1 week"] {
+            assert_eq!(duration(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn sizes_know_both_kinds_of_units() {
+        for (text, bytes) in [("4096", 4096), ("1MiB", 1 << 20), ("64 kB", 64_000), ("512KiB", 512 << 10)] {
+            assert_eq!(size(text), Some(bytes), "{text}");
+        }
+        for bad in ["", "MiB", "1TiBs", "-1", "1.5MiB", "99999999999999999999"] {
+            assert_eq!(size(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn upstreams_are_http_hosts() {
+        let parsed = |text| upstream(text).map(|u| (u.host, u.port));
+        assert_eq!(parsed("http://127.0.0.1:8000"), Ok(("127.0.0.1".into(), 8000)));
+        assert_eq!(parsed("http://[::1]:81/"), Ok(("::1".into(), 81)));
+        assert_eq!(parsed("http://site"), Ok(("site".into(), 80)));
+        for bad in
+            ["site:80", "https://x", "http://u:p@x", "http://x/path", "http://", "unix:/x.sock", "http://x:99999"]
+        {
+            assert!(upstream(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn stores_and_versions() {
+        assert_eq!(store("sqlite:a.db"), Ok(PathBuf::from("a.db")));
+        assert_eq!(store("sqlite:///var/a.db"), Ok(PathBuf::from("/var/a.db")));
+        assert!(store("redis://x").is_err() && store("sqlite:").is_err() && store("a.db").is_err());
+        assert!(graph_version("v26.0") && !graph_version("26.0") && !graph_version("v26") && !graph_version("v2x.0"));
+    }
+}

@@ -1,0 +1,229 @@
+//! The running sidecar: both planes, the outbox, delivery and the admin port, put together and taken apart in order.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Once};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+use tokio::sync::{oneshot, watch};
+
+use crate::admin::{self, Admin, Facts};
+use crate::config::{Config, OnDenied, OnUnknown};
+use crate::delivery::Delivery;
+use crate::intake::{Intake, LeadPlane, Reports, Secrets};
+use crate::lead::event_id::IdSecret;
+use crate::metrics::{Kind, Sample, WorkerCounts};
+use crate::outbox::{Outbox, StoreError};
+use crate::proxy::server::{Options, Server};
+use crate::proxy::tee::Budget;
+
+/// How long delivery may go on after the last request has been answered: what is not sent by then is on disk and goes
+/// out at the next start.
+const FLUSH: Duration = Duration::from_secs(5);
+
+/// Why the sidecar did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store.
+    #[error("store {}: {source}", path.display())]
+    Store {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: StoreError,
+    },
+    /// A listener.
+    #[error("{key}: cannot listen on {address}: {source}; is another process using it?")]
+    Listen {
+        /// `listen` or `admin.listen`.
+        key: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// A thread or the system's randomness.
+    #[error("the system refused a thread, a runtime or random bytes: {0}")]
+    System(#[from] io::Error),
+}
+
+/// A running sidecar.
+pub struct Sidecar {
+    server: Server,
+    admin: SocketAddr,
+    admin_stop: oneshot::Sender<()>,
+    admin_thread: JoinHandle<()>,
+    ready: Arc<AtomicBool>,
+    plane: LeadPlane,
+    delivery: Delivery,
+    outbox: Outbox,
+    config: watch::Sender<Arc<Config>>,
+}
+
+impl Sidecar {
+    /// Starts everything. When it returns, visitors are served.
+    ///
+    /// # Errors
+    /// See [`StartError`]. Nothing is left running then but the threads of what had started.
+    pub fn start(config: Config) -> Result<Self, StartError> {
+        let outbox = Outbox::open(&config.store.path)
+            .map_err(|source| StartError::Store { path: config.store.path.clone(), source })?;
+        let lasting = match &config.store.event_id_secret {
+            Some(secret) => IdSecret::from_text(secret.expose_secret()),
+            None => IdSecret::new(outbox.secret()),
+        };
+        let mut random = [0; 32];
+        getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;
+        let secrets = Secrets { lasting, volatile: IdSecret::new(random) };
+
+        let listen = |key, address| move |source| StartError::Listen { key, address, source };
+        let admin_listener = admin::bind(config.admin.listen).map_err(listen("admin.listen", config.admin.listen))?;
+        let admin_address = admin_listener.local_addr()?;
+
+        let (sender, watched) = watch::channel(Arc::new(config.clone()));
+        let reports = Arc::new(Reports::default());
+        let (plane, intake) = LeadPlane::start(watched.clone(), outbox.clone(), secrets, Arc::clone(&reports))?;
+        let delivery = Delivery::start(watched.clone(), outbox.clone())?;
+        let budget = Budget::new(config.limits.capture_budget);
+        let counts = Arc::new(WorkerCounts::default());
+        let ready = Arc::new(AtomicBool::new(false));
+
+        let samples = samples(&intake, &counts, &budget, &outbox, &delivery);
+        let admin = Arc::new(Admin {
+            token: config.admin.token.clone(),
+            ready: Arc::clone(&ready),
+            reports,
+            samples,
+            facts: Box::new(move || facts(&watched.borrow())),
+        });
+        let (admin_stop, stopped) = oneshot::channel::<()>();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+        let admin_thread = thread::Builder::new().name("admin".into()).spawn(move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    result = admin::serve(admin_listener, admin) => {
+                        if let Err(error) = result {
+                            tracing::error!(%error, "the admin port ended");
+                        }
+                    }
+                    _ = stopped => {}
+                }
+            });
+        })?;
+
+        let address = config.listen;
+        let options = Options { config, hooks: intake, budget, counts, proto_hint: Arc::new(Once::new()) };
+        let server = Server::start(options).map_err(listen("listen", address))?;
+        ready.store(true, Ordering::Release);
+        Ok(Self {
+            server,
+            admin: admin_address,
+            admin_stop,
+            admin_thread,
+            ready,
+            plane,
+            delivery,
+            outbox,
+            config: sender,
+        })
+    }
+
+    /// Where visitors connect; the port is real even if 0 was asked for.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.server.address()
+    }
+
+    /// Where the admin port is.
+    #[must_use]
+    pub const fn admin_address(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// Takes over what can change while running: pixels and tokens, consent, forms, landing, Graph.
+    pub fn reload(&self, config: Config) {
+        self.config.send_replace(Arc::new(config));
+    }
+
+    /// Unready at once, for use with a grace period before [`Sidecar::stop`].
+    pub fn set_unready(&self) {
+        self.ready.store(false, Ordering::Release);
+    }
+
+    /// Finishes open requests (within `timeouts.drain`), commits what was handed over, delivers what is due for a few
+    /// seconds, and ends all threads. `false` when one of them had panicked.
+    #[must_use]
+    pub fn stop(self) -> bool {
+        self.set_unready();
+        let served = self.server.drain();
+        // The workers held the hooks; with them the queue ends, and the lead plane with the queue.
+        let planned = self.plane.join();
+        self.delivery.shutdown(FLUSH);
+        self.outbox.close();
+        drop(self.admin_stop);
+        let reported = self.admin_thread.join().is_ok();
+        served && planned && reported
+    }
+}
+
+fn samples(
+    intake: &Arc<Intake>,
+    counts: &Arc<WorkerCounts>,
+    budget: &Arc<Budget>,
+    outbox: &Outbox,
+    delivery: &Delivery,
+) -> Box<dyn Fn() -> Vec<Sample> + Send + Sync> {
+    let (stats, counts, budget) = (Arc::clone(&intake.stats), Arc::clone(counts), Arc::clone(budget));
+    let (outbox, delivery) = (outbox.clone(), delivery.samples());
+    Box::new(move || {
+        let mut all = counts.read();
+        all.extend(stats.read());
+        all.push(Sample {
+            name: "capi_capture_bytes",
+            help: "Memory held by copies of bodies.",
+            kind: Kind::Gauge,
+            value: budget.used() as u64,
+        });
+        all.extend(outbox.samples());
+        all.extend(delivery());
+        all
+    })
+}
+
+fn facts(config: &Config) -> Facts {
+    let pixels = config.pixels.iter().map(|pixel| {
+        let hosts = if pixel.hosts.is_empty() { "every host".to_owned() } else { pixel.hosts.join(", ") };
+        format!("{} ({hosts})", pixel.id)
+    });
+    let unknown = match config.consent.unknown {
+        OnUnknown::Deny => "no signal counts as no",
+        OnUnknown::Grant => "no signal counts as yes",
+    };
+    let denied = match config.consent.denied {
+        OnDenied::EventOnly => "a denied submission becomes an event without user data",
+        OnDenied::Drop => "a denied submission is dropped",
+        OnDenied::Ldu => "a US opt-out becomes a Limited Data Use event, any other denial an event without user data",
+    };
+    let mut warnings = Vec::new();
+    if config.consent.unknown == OnUnknown::Grant {
+        warnings
+            .push("Visitors without any consent signal count as consenting (consent.unknown = \"grant\").".to_owned());
+    }
+    for pixel in config.pixels.iter().filter(|pixel| pixel.test_event_code.is_some()) {
+        warnings.push(format!("Pixel {} is sent with a test event code until it expires.", pixel.id));
+    }
+    Facts {
+        rows: vec![
+            ("Site", format!("http://{}:{}", config.upstream.host, config.upstream.port)),
+            ("Pixels", pixels.collect::<Vec<_>>().join("; ")),
+            ("Consent", format!("{unknown}; {denied}")),
+            ("Graph", format!("{}/{}", config.delivery.graph_endpoint, config.delivery.graph_version)),
+            ("Store", config.store.path.display().to_string()),
+        ],
+        warnings,
+    }
+}
