@@ -1,0 +1,342 @@
+//! What the integration tests share: raw HTTP over real sockets, scripted sites, the sidecar in process or as a child.
+//! Blocking on purpose: a test reads like the conversation it checks.
+#![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::missing_panics_doc)]
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use capi_sidecar::config::{Purpose, Sources, load};
+use capi_sidecar::sidecar::Sidecar;
+
+/// Longer than anything that works takes, shorter than a hung CI run.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// An HTTP/1.1 message as it was on the wire.
+#[derive(Clone, Debug, Default)]
+pub struct Message {
+    /// Request line or status line, and headers, with their line ends.
+    pub head: String,
+    /// The body without its framing.
+    pub body: Vec<u8>,
+    /// Exactly what arrived.
+    pub raw: Vec<u8>,
+}
+
+impl Message {
+    pub fn first_line(&self) -> &str {
+        self.head.lines().next().unwrap_or_default()
+    }
+
+    pub fn status(&self) -> u16 {
+        self.first_line().split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or_default()
+    }
+
+    /// All values of a header, compared without case.
+    pub fn all(&self, name: &str) -> Vec<&str> {
+        let line = |line: &str| line.split_once(':').is_some_and(|(n, _)| n.eq_ignore_ascii_case(name));
+        self.head.lines().skip(1).filter(|l| line(l)).filter_map(|l| l.split_once(':')).map(|(_, v)| v.trim()).collect()
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.all(name).first().copied()
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+}
+
+/// Reads one message. `bodiless`: the answer to a HEAD, or anything else that has no body whatever its headers say.
+/// `None` when the peer closed before a head was complete.
+pub fn read_message(stream: &mut impl Read, bodiless: bool) -> Option<Message> {
+    let mut raw = Vec::new();
+    let mut byte = [0];
+    while !raw.ends_with(b"\r\n\r\n") {
+        match stream.read(&mut byte) {
+            Ok(1) => raw.push(byte[0]),
+            _ => return None,
+        }
+    }
+    let mut message = Message { head: String::from_utf8_lossy(&raw).into_owned(), body: Vec::new(), raw };
+    let is_answer = message.head.starts_with("HTTP/");
+    let status = message.status();
+    if bodiless || (is_answer && (status == 204 || status == 304 || status < 200)) {
+        return Some(message);
+    }
+    if message.header("transfer-encoding").is_some_and(|te| te.eq_ignore_ascii_case("chunked")) {
+        loop {
+            let line = read_line(stream, &mut message.raw)?;
+            let size = usize::from_str_radix(line.split(';').next()?.trim(), 16).ok()?;
+            let mut chunk = vec![0; size];
+            stream.read_exact(&mut chunk).ok()?;
+            message.raw.extend_from_slice(&chunk);
+            message.body.extend_from_slice(&chunk);
+            if size == 0 {
+                while !read_line(stream, &mut message.raw)?.is_empty() {}
+                return Some(message);
+            }
+            read_line(stream, &mut message.raw)?;
+        }
+    }
+    if let Some(length) = message.header("content-length").and_then(|length| length.parse::<usize>().ok()) {
+        let mut body = vec![0; length];
+        stream.read_exact(&mut body).ok()?;
+        message.raw.extend_from_slice(&body);
+        message.body = body;
+    } else if is_answer {
+        stream.read_to_end(&mut message.body).ok()?;
+        message.raw.extend_from_slice(&message.body);
+    }
+    Some(message)
+}
+
+fn read_line(stream: &mut impl Read, raw: &mut Vec<u8>) -> Option<String> {
+    let mut line = Vec::new();
+    let mut byte = [0];
+    while !line.ends_with(b"\r\n") {
+        stream.read_exact(&mut byte).ok()?;
+        line.push(byte[0]);
+    }
+    raw.extend_from_slice(&line);
+    Some(String::from_utf8_lossy(line.strip_suffix(b"\r\n")?).into_owned())
+}
+
+/// A connection with patience.
+pub fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).expect("the listener accepts");
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_nodelay(true).unwrap();
+    stream
+}
+
+/// Sends raw bytes on a connection of their own and reads one answer.
+pub fn send(address: SocketAddr, bytes: &[u8]) -> Message {
+    let mut stream = connect(address);
+    // A proxy that refuses early may close before everything is written; its answer is what counts.
+    let _ = stream.write_all(bytes);
+    read_message(&mut stream, bytes.starts_with(b"HEAD ")).expect("an answer")
+}
+
+/// A POST of an urlencoded form; `headers` are complete lines.
+pub fn form_post(target: &str, host: &str, headers: &[&str], body: &str) -> Vec<u8> {
+    let extra: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
+    format!(
+        "POST {target} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64) Example/1.0\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n{extra}\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
+}
+
+/// A site whose connections are answered by a function, each in a thread of its own.
+pub struct Site {
+    pub address: SocketAddr,
+}
+
+impl Site {
+    pub fn raw(answer: impl Fn(TcpStream) + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let answer = Arc::new(answer);
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                stream.set_read_timeout(Some(PATIENCE)).unwrap();
+                let answer = Arc::clone(&answer);
+                thread::spawn(move || answer(stream));
+            }
+        });
+        Self { address }
+    }
+
+    /// Answers each request by a function, keeps connections alive, and reports what it received.
+    pub fn new(answer: impl Fn(&Message) -> Vec<u8> + Send + Sync + 'static) -> (Self, Received) {
+        let (sender, receiver) = channel();
+        let sender: Mutex<Sender<Message>> = Mutex::new(sender);
+        let site = Self::raw(move |mut stream| {
+            while let Some(request) = read_message(&mut stream, false) {
+                let bytes = answer(&request);
+                let _ = sender.lock().unwrap().send(request);
+                if stream.write_all(&bytes).is_err() {
+                    return;
+                }
+            }
+        });
+        (site, Received(receiver))
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+}
+
+/// What a site received, in order.
+pub struct Received(Receiver<Message>);
+
+impl Received {
+    pub fn next(&self) -> Message {
+        self.0.recv_timeout(PATIENCE).expect("the site received a request")
+    }
+
+    /// Nothing more has arrived so far.
+    pub fn is_empty(&self) -> bool {
+        self.0.try_recv().is_err()
+    }
+}
+
+/// A plain answer with a Content-Length.
+pub fn answer(status: &str, headers: &[&str], body: &str) -> Vec<u8> {
+    let extra: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
+    format!("HTTP/1.1 {status}\r\n{extra}Content-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
+}
+
+/// A sidecar in this process, with a store in a folder of its own.
+pub struct InProcess {
+    sidecar: Option<Sidecar>,
+    pub address: SocketAddr,
+    pub admin: SocketAddr,
+    pub dir: tempfile::TempDir,
+}
+
+impl InProcess {
+    /// `flags` are those of `run`, without dashes.
+    pub fn start(upstream: &str, graph: &str, flags: &[(&str, &str)]) -> Self {
+        Self::start_with(upstream, graph, flags, "")
+    }
+
+    /// The same with a configuration file.
+    pub fn start_with(upstream: &str, graph: &str, flags: &[(&str, &str)], toml: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("config.toml");
+        std::fs::write(&file, toml).unwrap();
+        let store = format!("sqlite:{}", dir.path().join("capi.db").display());
+        let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let defaults = [
+            ("listen", "127.0.0.1:0"),
+            ("admin-listen", "127.0.0.1:0"),
+            ("upstream", upstream),
+            ("graph-endpoint", graph),
+            ("store", &store),
+            ("pixel-id", "1234567890"),
+            ("workers", "2"),
+            ("timeouts-drain", "1s"),
+        ];
+        for (flag, value) in defaults.iter().chain(flags) {
+            all.insert((*flag).to_owned(), vec![(*value).to_owned()]);
+        }
+        let env = BTreeMap::from([("CAPI_ACCESS_TOKEN".to_owned(), "test-token".to_owned())]);
+        let loaded = load(&Sources { file: Some(file), env, flags: all }, Purpose::Run).expect("a valid configuration");
+        let sidecar = Sidecar::start(loaded.config).expect("the sidecar starts");
+        Self { address: sidecar.address(), admin: sidecar.admin_address(), sidecar: Some(sidecar), dir }
+    }
+
+    pub fn store(&self) -> std::path::PathBuf {
+        self.dir.path().join("capi.db")
+    }
+
+    /// The value of a metric, labels included in its name.
+    pub fn metric(&self, name: &str) -> u64 {
+        let text = send(self.admin, b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").text();
+        let value = |line: &str| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok();
+        text.lines().find_map(value).unwrap_or_default()
+    }
+
+    pub fn stop(mut self) {
+        if let Some(sidecar) = self.sidecar.take() {
+            assert!(sidecar.stop(), "a thread panicked");
+        }
+    }
+}
+
+impl Drop for InProcess {
+    fn drop(&mut self) {
+        if let Some(sidecar) = self.sidecar.take() {
+            let _ = sidecar.stop();
+        }
+    }
+}
+
+/// A child process that ends with its owner.
+pub struct Process {
+    child: Child,
+    lines: Arc<Mutex<Vec<String>>>,
+}
+
+impl Process {
+    /// Starts it and collects what it writes to stderr.
+    pub fn start(command: &mut Command) -> Self {
+        let mut child =
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the program starts");
+        let stderr = child.stderr.take().expect("stderr is piped");
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let collected = Arc::clone(&lines);
+        thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                collected.lock().unwrap().push(line);
+            }
+        });
+        Self { child, lines }
+    }
+
+    /// The real binary with these arguments.
+    pub fn sidecar(args: &[&str]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_capi-sidecar"));
+        command.env("CAPI_ACCESS_TOKEN", "test-token").args(args);
+        Self::start(&mut command)
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Everything it has written so far.
+    pub fn output(&self) -> String {
+        self.lines.lock().unwrap().join("\n")
+    }
+
+    /// The `key=value` address of its "listening" line.
+    pub fn address(&self, key: &str) -> SocketAddr {
+        let mut found = None;
+        let key = format!("{key}=");
+        wait_until("the address to be printed", || {
+            let output = self.output();
+            let line = output.lines().find(|line| line.contains("listening"));
+            found = line.and_then(|line| line.split(&key).nth(1)?.split(' ').next()?.parse().ok());
+            found.is_some() || output.contains("capi-sidecar: ")
+        });
+        found.unwrap_or_else(|| panic!("no address; it said:\n{}", self.output()))
+    }
+
+    /// SIGKILL, at once.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// SIGTERM by id; the exit code.
+    pub fn terminate(&mut self) -> Option<i32> {
+        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
+        self.child.wait().ok().and_then(|status| status.code())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Waits for something that must become true.
+pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < PATIENCE, "waited in vain for {what}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
