@@ -46,7 +46,8 @@ fn a_request_and_its_answer_pass_as_they_are() {
 #[test]
 fn forwarding_headers_of_strangers_are_overwritten_and_nothing_is_touched_when_asked() {
     let (site, received) = Site::new(|_| answer("200 OK", &[], ""));
-    let get = b"GET / HTTP/1.1\r\nHost: shop.example\r\nX-Forwarded-For: 203.0.113.9\r\nX_Forwarded_For: 203.0.113.8\r\n\
+    let get =
+        b"GET / HTTP/1.1\r\nHost: shop.example\r\nX-Forwarded-For: 203.0.113.9\r\nX_Forwarded_For: 203.0.113.8\r\n\
                 X-Forwarded-Proto: https\r\nProxy: evil\r\n\r\n";
     let stranger = proxy(&site, &[]);
     send(stranger.address, get);
@@ -68,7 +69,8 @@ fn forwarding_headers_of_strangers_are_overwritten_and_nothing_is_touched_when_a
 
 #[test]
 fn hop_by_hop_fields_end_here_in_both_directions() {
-    let (site, received) = Site::new(|_| answer("200 OK", &["Connection: X-Mine", "X-Mine: 1", "Keep-Alive: timeout=5"], "ok"));
+    let (site, received) =
+        Site::new(|_| answer("200 OK", &["Connection: X-Mine", "X-Mine: 1", "Keep-Alive: timeout=5"], "ok"));
     let proxy = proxy(&site, &[]);
     let reply = send(
         proxy.address,
@@ -116,8 +118,13 @@ fn a_site_that_is_down_is_said_to_be_down() {
 #[test]
 fn bodies_keep_their_framing_and_chunked_gets_keep_their_body() {
     let (site, received) = Site::new(|request| match request.first_line() {
-        "GET /both HTTP/1.1" => b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n".to_vec(),
-        "GET /old HTTP/1.1" => b"HTTP/1.1 200 OK\r\nX-Fold: a\r\n  b\r\nX-Space : c\r\nContent-Length: 1\r\n\r\nx".to_vec(),
+        "GET /both HTTP/1.1" => {
+            b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
+                .to_vec()
+        }
+        "GET /old HTTP/1.1" => {
+            b"HTTP/1.1 200 OK\r\nX-Fold: a\r\n  b\r\nX-Space : c\r\nContent-Length: 1\r\n\r\nx".to_vec()
+        }
         _ => answer("200 OK", &[], "ok"),
     });
     let proxy = proxy(&site, &[]);
@@ -192,7 +199,9 @@ fn an_upgrade_becomes_a_tunnel_with_the_bytes_that_came_along() {
     let site = Site::raw(|mut stream| {
         let request = read_message(&mut stream, true).unwrap();
         assert_eq!(request.header("upgrade"), Some("websocket"));
-        stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nearly").unwrap();
+        stream
+            .write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nearly")
+            .unwrap();
         let mut got = [0; 4];
         stream.read_exact(&mut got).unwrap();
         stream.write_all(&got).unwrap();

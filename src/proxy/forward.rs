@@ -20,9 +20,9 @@ use tokio::time::{Instant, sleep_until};
 use super::address::TrustedProxies;
 use super::body::{Commit, HandOver, Hold, RequestBody, ResponseBody, Upload, UploadFault};
 use super::error::{Failure, own_answer};
-use super::hooks::{Head, Hooks, LandingEdit, Watch};
+use super::hooks::{Head, Hooks, LandingEdit, Settled, Watch};
 use super::pool::{Lease, Pool};
-use super::tee::{Budget, Tee};
+use super::tee::{Budget, Reservation, Tee};
 use super::{forwarded, headers, target, upgrade};
 use crate::config::{ForwardedHeaders, HeaderCase, Limits, Timeouts};
 use crate::exchange::{Captured, Exchange, RequestRecord, ResponseRecord, UnixMillis};
@@ -54,10 +54,32 @@ pub struct Shared {
     pub proto_hint: Arc<std::sync::Once>,
 }
 
-/// A captured request, waiting for its answer.
+/// A captured request, waiting for its answer. However the wait ends, it is handed over once.
 struct Capture {
-    record: RequestRecord,
+    shared: Rc<Shared>,
+    record: Option<RequestRecord>,
     tee: Rc<RefCell<Tee>>,
+}
+
+impl Capture {
+    fn complete(&mut self, response: Option<(ResponseRecord, Reservation)>) -> Option<Settled> {
+        let mut request = self.record.take()?;
+        // The upload may still hold the other end of the cell.
+        let tee = self.tee.replace(Tee::new(0, &self.shared.budget, None));
+        let (body, memory) = tee.into_captured();
+        request.body = body;
+        let (response, answer_memory) = response.unzip();
+        let memory = std::iter::once(memory).chain(answer_memory).collect();
+        self.shared.hooks.complete(Exchange { request, response }, memory)
+    }
+}
+
+impl Drop for Capture {
+    /// The visitor left before the site had answered: what was copied proves nothing.
+    fn drop(&mut self) {
+        self.tee.replace(Tee::new(0, &self.shared.budget, None));
+        drop(self.complete(None));
+    }
 }
 
 /// Forwards one request. Never fails: what goes wrong becomes an answer.
@@ -103,7 +125,8 @@ pub async fn forward(shared: Rc<Shared>, peer: IpAddr, mut request: Request<Inco
             if body.is_end_stream() {
                 tee.end();
             }
-            (None, Some(Capture { record, tee: Rc::new(RefCell::new(tee)) }))
+            let (shared, tee) = (Rc::clone(&shared), Rc::new(RefCell::new(tee)));
+            (None, Some(Capture { shared, record: Some(record), tee }))
         }
         _ => (None, None),
     };
@@ -124,8 +147,8 @@ pub async fn forward(shared: Rc<Shared>, peer: IpAddr, mut request: Request<Inco
             };
             shared.counts.failures.fetch_add(1, Ordering::Relaxed);
             tracing::warn!(error = %failure, "request not answered by the site");
-            if let Some(capture) = capture {
-                shared.hand_over_failure(capture);
+            if let Some(mut capture) = capture {
+                drop(capture.complete(None));
             }
             failure.answer()
         }
@@ -173,30 +196,6 @@ impl Shared {
             });
         }
     }
-
-    fn hand_over(self: &Rc<Self>, capture: Capture, status: StatusCode, answer: &HeaderMap) -> HandOver {
-        let (shared, answer) = (Rc::clone(self), answer.clone());
-        Box::new(move |tee| {
-            let (request_body, request_memory) = take(&capture.tee, &shared.budget);
-            let (body, memory) = tee.into_captured();
-            let mut request = capture.record;
-            request.body = request_body;
-            let response = Some(ResponseRecord { status, headers: answer, body });
-            shared.hooks.complete(Exchange { request, response }, vec![request_memory, memory])
-        })
-    }
-
-    fn hand_over_failure(&self, capture: Capture) {
-        let (body, memory) = take(&capture.tee, &self.budget);
-        let mut request = capture.record;
-        request.body = body;
-        drop(self.hooks.complete(Exchange { request, response: None }, vec![memory]));
-    }
-}
-
-/// Takes the copy out of its shared cell; the upload may still hold the other end.
-fn take(tee: &Rc<RefCell<Tee>>, budget: &Arc<Budget>) -> (Captured, super::tee::Reservation) {
-    tee.replace(Tee::new(0, budget, None)).into_captured()
 }
 
 fn clean_request(
@@ -318,7 +317,12 @@ async fn finish(
     let stall = shared.timeouts.body_stall;
     let mut hold = None;
     if let (Some(capture), Some(raw)) = (capture, raw) {
-        let hand_over = shared.hand_over(capture, head.status, &raw);
+        let status = head.status;
+        let hand_over: HandOver = Box::new(move |tee| {
+            let mut capture = capture;
+            let (body, memory) = tee.into_captured();
+            capture.complete(Some((ResponseRecord { status, headers: raw, body }, memory)))
+        });
         let tee = Tee::new(shared.limits.capture_bytes, &shared.budget, None);
         // A browser follows a redirect when it sees the head, whatever body comes with it; and an answer without a body
         // has no last byte. In both cases it is the head that waits.

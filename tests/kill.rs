@@ -1,0 +1,208 @@
+//! `kill -9` under load, again and again, against an oracle: what a visitor has seen acknowledged arrives, once.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "../examples/demo/graph.rs"]
+mod graph;
+mod support;
+
+use std::collections::{HashMap, HashSet};
+use std::io::Write;
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use graph::Graph;
+use sha2::{Digest, Sha256};
+use support::{PATIENCE, Process, Site, answer, form_post, read_message, wait_until};
+
+const GRANTED: &str = "Cookie: cookieyes-consent=consentid:x,consent:yes,action:yes,necessary:yes,advertisement:yes";
+/// Visitors at once.
+const VISITORS: usize = 4;
+
+fn rounds() -> usize {
+    std::env::var("CAPI_KILL_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(30)
+}
+
+fn hash(email: &str) -> String {
+    hex::encode(Sha256::digest(email))
+}
+
+fn start(dir: &std::path::Path, site: &str, graph: &str) -> Process {
+    let store = format!("sqlite:{}", dir.join("capi.db").display());
+    Process::sidecar(&[
+        "run",
+        "--listen",
+        "127.0.0.1:0",
+        "--admin-listen",
+        "127.0.0.1:0",
+        "--upstream",
+        site,
+        "--graph-endpoint",
+        graph,
+        "--pixel-id",
+        "1234567890",
+        "--store",
+        &store,
+        // The bound is another test's subject: here "acknowledged" means "committed".
+        "--store-commit-wait",
+        "20s",
+        "--workers",
+        "2",
+    ])
+}
+
+/// One visitor: submits, double-submits now and then, and remembers what was acknowledged.
+fn visit(
+    address: std::net::SocketAddr,
+    next: &AtomicUsize,
+    acknowledged: &Mutex<HashSet<String>>,
+    sent: &Mutex<HashSet<String>>,
+) -> Option<()> {
+    let number = next.fetch_add(1, Ordering::Relaxed);
+    let email = format!("visitor{number}@example.com");
+    sent.lock().unwrap().insert(hash(&email));
+    let body = format!("email={}", email.replace('@', "%40"));
+    let post = form_post("/quote", "shop.example", &[GRANTED, "Referer: http://shop.example/quote"], &body);
+    for _ in 0..=usize::from(number.is_multiple_of(5)) {
+        let mut stream = TcpStream::connect(address).ok()?;
+        stream.set_read_timeout(Some(PATIENCE)).ok()?;
+        stream.write_all(&post).ok()?;
+        let reply = read_message(&mut stream, false)?;
+        if reply.status() == 303 {
+            acknowledged.lock().unwrap().insert(hash(&email));
+        }
+    }
+    Some(())
+}
+
+#[test]
+#[ignore = "needs about a minute; CAPI_KILL_ROUNDS sets the number of rounds (default 30)"]
+fn no_acknowledged_lead_is_lost_or_sent_under_two_ids_when_the_process_is_killed() {
+    let graph = Graph::start();
+    let (site, _received) = Site::new(|_| answer("303 See Other", &["Location: /thank-you"], ""));
+    let dir = tempfile::tempdir().unwrap();
+    let next = Arc::new(AtomicUsize::new(0));
+    let acknowledged = Arc::new(Mutex::new(HashSet::new()));
+    let sent = Arc::new(Mutex::new(HashSet::new()));
+    for round in 0..rounds() {
+        let mut sidecar = start(dir.path(), &site.url(), &graph.url());
+        let address = sidecar.address("address");
+        let over = Arc::new(AtomicBool::new(false));
+        let visitors: Vec<_> = (0..VISITORS)
+            .map(|_| {
+                let (next, acknowledged, sent, over) =
+                    (Arc::clone(&next), Arc::clone(&acknowledged), Arc::clone(&sent), Arc::clone(&over));
+                thread::spawn(move || {
+                    while !over.load(Ordering::Relaxed) {
+                        let _ = visit(address, &next, &acknowledged, &sent);
+                    }
+                })
+            })
+            .collect();
+        // Different phases of commit, delivery and checkpoint are hit.
+        thread::sleep(Duration::from_millis(150 + (round as u64 * 37) % 400));
+        sidecar.kill();
+        over.store(true, Ordering::Relaxed);
+        for visitor in visitors {
+            visitor.join().unwrap();
+        }
+    }
+    let acknowledged = acknowledged.lock().unwrap().clone();
+    let sidecar = start(dir.path(), &site.url(), &graph.url());
+    let _ = sidecar.address("address");
+    let arrived = || -> HashMap<String, HashSet<String>> {
+        let mut all: HashMap<String, HashSet<String>> = HashMap::new();
+        for event in graph.events() {
+            let em = event["user_data"]["em"][0].as_str().unwrap().to_owned();
+            all.entry(em).or_default().insert(event["event_id"].as_str().unwrap().to_owned());
+        }
+        all
+    };
+    wait_until("every acknowledged lead to arrive", || {
+        let arrived = arrived();
+        acknowledged.iter().all(|em| arrived.contains_key(em))
+    });
+    let arrived = arrived();
+    let sent = sent.lock().unwrap();
+    assert!(acknowledged.len() > rounds() * 5, "only {} leads were acknowledged", acknowledged.len());
+    assert!(arrived.keys().all(|em| sent.contains(em)), "an event that nobody submitted");
+    let twice: Vec<_> = arrived.values().filter(|ids| ids.len() > 1).collect();
+    assert!(twice.is_empty(), "sent under two ids: {twice:?}");
+    println!(
+        "{} rounds, {} submitted, {} acknowledged, {} arrived, 0 lost, 0 under two ids",
+        rounds(),
+        sent.len(),
+        acknowledged.len(),
+        arrived.len()
+    );
+}
+
+#[test]
+fn a_lead_that_was_acknowledged_right_before_a_kill_is_delivered_after_the_restart() {
+    let graph = Graph::start();
+    let (site, _received) = Site::new(|_| answer("303 See Other", &["Location: /thank-you"], ""));
+    let dir = tempfile::tempdir().unwrap();
+    // Graph cannot be reached before the kill.
+    let mut sidecar = start(dir.path(), &site.url(), "http://127.0.0.1:9");
+    let post = form_post("/q", "shop.example", &[GRANTED], "email=ana%40example.com");
+    assert_eq!(support::send(sidecar.address("address"), &post).status(), 303);
+    sidecar.kill();
+    assert!(graph.events().is_empty());
+    let mut again = start(dir.path(), &site.url(), &graph.url());
+    let address = again.address("address");
+    graph.wait_for(1, PATIENCE);
+    // The memory of what was seen survives as well.
+    assert_eq!(support::send(address, &post).status(), 303);
+    thread::sleep(Duration::from_millis(300));
+    assert_eq!(graph.events().len(), 1);
+    assert_eq!(again.terminate(), Some(0), "{}", again.output());
+}
+
+#[test]
+fn a_second_sidecar_on_the_same_store_is_refused() {
+    let (site, _received) = Site::new(|_| answer("200 OK", &[], ""));
+    let dir = tempfile::tempdir().unwrap();
+    let first = start(dir.path(), &site.url(), "http://127.0.0.1:9");
+    let _ = first.address("address");
+    let second = start(dir.path(), &site.url(), "http://127.0.0.1:9");
+    wait_until("the refusal", || second.output().contains("capi.db"));
+    assert!(!second.output().contains("listening"), "{}", second.output());
+}
+
+#[test]
+fn a_changed_file_is_taken_over_and_a_bad_one_is_not() {
+    let (site, _received) = Site::new(|_| answer("303 See Other", &["Location: /thank-you"], ""));
+    let graph = Graph::start();
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("capi.toml");
+    let write = |consent: &str| {
+        std::fs::write(
+            &file,
+            format!(
+                "listen = \"127.0.0.1:0\"\nupstream = \"{}\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[[pixel]]\nid = \"1234567890\"\n\
+                 [store]\nurl = \"sqlite:{}\"\n[delivery]\ngraph_endpoint = \"{}\"\n[consent]\nunknown = \"{consent}\"\n",
+                site.url(),
+                dir.path().join("capi.db").display(),
+                graph.url()
+            ),
+        )
+        .unwrap();
+    };
+    write("deny");
+    let sidecar = Process::sidecar(&["run", "--config", &file.display().to_string(), "--consent-denied", "drop"]);
+    let address = sidecar.address("address");
+    let post = form_post("/q", "shop.example", &[], "email=ana%40example.com");
+    support::send(address, &post);
+    write("perhaps");
+    let hangup = || std::process::Command::new("kill").args(["-HUP", &sidecar.id().to_string()]).status().unwrap();
+    hangup();
+    wait_until("the bad file to be refused", || sidecar.output().contains("not reloaded"));
+    assert!(graph.requests().is_empty());
+    write("grant");
+    hangup();
+    wait_until("the good file to be taken over", || sidecar.output().contains("configuration reloaded"));
+    support::send(address, &post);
+    graph.wait_for(1, PATIENCE);
+}
