@@ -5,7 +5,7 @@ use std::iter;
 
 use percent_encoding::percent_decode_str;
 
-/// Longer values are not looked into. Browsers refuse cookies beyond 4 KiB (RFC 6265bis 5.6).
+/// Longer values are not looked into. Browsers refuse cookies beyond 4 KiB (RFC 6265bis).
 const MAX_VALUE: usize = 8 * 1024;
 /// Seen in the wild: encoded twice by the banner, and once more by the site that copies it.
 const MAX_ROUNDS: usize = 3;
