@@ -1,6 +1,6 @@
 //! What the visitor said to the consent banner, read from the request, and what follows from it.
 //!
-//! One reader per signal ([`readers`]) finds granted, denied or no choice yet; [`read`] combines them: denied beats no
+//! One reader per signal (`readers`) finds granted, denied or no choice yet; [`read`] combines them: denied beats no
 //! choice, which beats granted, and an absent signal counts for nothing. [`rule`] and [`allows_cookies`] apply the
 //! operator's policy. Pure: no I/O, no clock (so the age of a choice is not judged: banners expire their own cookies).
 //!

@@ -2,7 +2,7 @@
 //!
 //! Pure, and blind to consent: the caller asks for cookies only where it is given. Whatever a visitor or a link puts
 //! into query, Referer, Host or cookies, what comes out is one well-formed `Set-Cookie` line or nothing: every part of
-//! it is a number or was checked character by character ([`click_id`], [`domain`]).
+//! it is a number or was checked character by character (`click_id`, `domain`).
 
 mod cache_control;
 mod click_id;
