@@ -143,15 +143,14 @@ fn consent_config(top: &mut Reader<'_>) -> ConsentConfig {
         _ => OnDenied::EventOnly,
     };
     let rules = top.tables("consent.rule", CONSENT_RULE, |row| {
-        let signal = row.with("signal", |text| {
-            consent::is_signal(text).then(|| text.to_owned()).ok_or_else(|| {
-                format!("no such signal; known are {}", consent::signals().collect::<Vec<_>>().join(", "))
-            })
-        });
+        let rule = ConsentRule { signal: row.text("signal"), category: row.optional("category") };
         if !row.given("signal") {
             row.error("signal", "missing; name the signal this rule is for, e.g. \"onetrust\"");
+        } else if let Err(problem) = consent::check_rule(&rule) {
+            let key = if problem == consent::RuleError::UnknownSignal { "signal" } else { "category" };
+            row.error(key, &problem.to_string());
         }
-        ConsentRule { signal: signal.unwrap_or_default(), category: row.optional("category") }
+        rule
     });
     ConsentConfig { unknown, denied, rules }
 }

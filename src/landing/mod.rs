@@ -1,6 +1,20 @@
-//! Click ids → cookies.
+//! Click ids → cookies: `_fbc` for a landing with an `fbclid`, `_fbp` where the operator switched minting on.
+//!
+//! Pure, and blind to consent: the caller asks for cookies only where it is given. Whatever a visitor or a link puts
+//! into query, Referer, Host or cookies, what comes out is one well-formed `Set-Cookie` line or nothing: every part of
+//! it is a number or was checked character by character (`click_id`, `domain`).
+
+mod cache_control;
+mod click_id;
+mod domain;
+mod set_cookie;
+
+pub use cache_control::cache_control_private;
 
 use crate::exchange::UnixMillis;
+use click_id::{ClickId, payload};
+use domain::CookieScope;
+use set_cookie::set_cookie;
 
 /// What of a request matters to a landing.
 pub struct LandingRequest<'a> {
@@ -26,44 +40,100 @@ pub struct LandingRequest<'a> {
     pub sec_purpose: Option<&'a str>,
 }
 
-/// Whether the request is a document navigation that may gain a cookie.
+impl<'a> LandingRequest<'a> {
+    /// A person opens a page: a GET for a document in a tab of its own, not in a frame, not ahead of time.
+    ///
+    /// Browsers say so by `Sec-Fetch-Dest`; older ones by an `Accept` that names `text/html`, which `fetch` and images
+    /// do not have. No `Accept` at all means "anything" (RFC 9110 12.5.1).
+    fn is_navigation(&self) -> bool {
+        let asks_for_document = match self.sec_fetch_dest {
+            Some(dest) => dest == "document" && self.sec_fetch_mode.is_none_or(|mode| mode == "navigate"),
+            None => self.accept.is_none_or(|accept| accept.to_ascii_lowercase().contains("text/html")),
+        };
+        self.method == "GET" && asks_for_document && !self.is_ahead_of_time()
+    }
+
+    /// Prefetched or prerendered: nobody has come yet.
+    fn is_ahead_of_time(&self) -> bool {
+        let purpose = self.sec_purpose.unwrap_or_default().to_ascii_lowercase();
+        ["prefetch", "prerender", "preview"].iter().any(|early| purpose.contains(early))
+    }
+
+    /// The click that led here, unless the visitor's `_fbc` has it already. The query goes before the page the visitor
+    /// comes from, which is how a click lives on until the banner is answered.
+    fn new_click(&self) -> Option<ClickId<'a>> {
+        let from_referer = || self.referer.and_then(|referer| ClickId::from_url_of(referer, self.host));
+        let click = ClickId::from_query(self.query).or_else(from_referer)?;
+        (!self.payloads("_fbc").any(|known| known == click.as_str())).then_some(click)
+    }
+
+    fn lacks_fbp(&self) -> bool {
+        self.payloads("_fbp").next().is_none()
+    }
+
+    /// Payloads of the valid cookies of that name; a name can arrive twice, host-only and for the domain.
+    fn payloads(&self, name: &str) -> impl Iterator<Item = &'a str> {
+        self.cookies.iter().filter(move |(n, _)| *n == name).filter_map(|(_, value)| payload(value))
+    }
+}
+
+/// Whether the request is a document navigation that may gain a cookie. Cheap: to be asked before consent is read.
 #[must_use]
-pub fn may_matter(_request: &LandingRequest<'_>, _mint_fbp: bool) -> bool {
-    false
+pub fn may_matter(request: &LandingRequest<'_>, mint_fbp: bool) -> bool {
+    request.is_navigation() && (request.new_click().is_some() || mint_fbp && request.lacks_fbp())
 }
 
 /// The `Set-Cookie` values to append. `site_sets(name)` says whether the site's answer sets that cookie itself;
 /// `mint` is the random part of a new `_fbp`, `None` when minting is off.
+///
+/// A valid cookie with the same click is kept, with its time of creation; one with another click (case counts), or one
+/// that is not valid, is replaced.
 #[must_use]
 pub fn set_cookies(
-    _request: &LandingRequest<'_>,
-    _site_sets: impl Fn(&str) -> bool,
-    _mint: Option<u32>,
-    _now: UnixMillis,
+    request: &LandingRequest<'_>,
+    site_sets: impl Fn(&str) -> bool,
+    mint: Option<u32>,
+    now: UnixMillis,
 ) -> Vec<String> {
-    Vec::new()
+    let Some(scope) = CookieScope::of(request.host).filter(|_| request.is_navigation()) else {
+        return Vec::new();
+    };
+    let fbc = request.new_click().map(|click| ("_fbc", click.to_fbc(scope.subdomain_index, now)));
+    let fbp = mint
+        .filter(|_| request.lacks_fbp())
+        .map(|random| ("_fbp", format!("fb.{}.{}.{random}", scope.subdomain_index, now.0)));
+    fbc.into_iter()
+        .chain(fbp)
+        .filter(|(name, _)| !site_sets(name))
+        .map(|(name, value)| set_cookie(name, &value, &scope, request.https))
+        .collect()
 }
 
-/// The `Cache-Control` of an answer that gains a cookie; `None` when the site's own value already keeps shared caches
-/// from storing it.
-#[must_use]
-pub fn cache_control_private(_current: Option<&str>) -> Option<String> {
-    None
-}
-
-/// `fbc` of a submission.
+/// `fbc` of a submission. A click id in the page's URL beats a cookie with another one; a valid cookie goes out byte
+/// for byte, an invalid one not at all. `page_url` counts only if its host is `host`.
+///
+/// A value made here has index 1, Meta's rule for values that no cookie stores.
 #[must_use]
 pub fn fbc_for_submission(
-    _page_url: Option<&str>,
-    _host: &str,
-    _cookie: Option<&str>,
-    _first_seen: UnixMillis,
+    page_url: Option<&str>,
+    host: &str,
+    cookie: Option<&str>,
+    first_seen: UnixMillis,
 ) -> Option<String> {
-    None
+    let stored = cookie.and_then(|cookie| Some((cookie, payload(cookie)?)));
+    let click = page_url.and_then(|url| ClickId::from_url_of(url, host));
+    match (click, stored) {
+        (Some(click), Some((cookie, payload))) if payload == click.as_str() => Some(cookie.to_owned()),
+        (Some(click), _) => Some(click.to_fbc(1, first_seen)),
+        (None, stored) => stored.map(|(cookie, _)| cookie.to_owned()),
+    }
 }
 
 /// `fbp` of a submission: the cookie if it is valid.
 #[must_use]
-pub fn fbp_for_submission(_cookie: Option<&str>) -> Option<String> {
-    None
+pub fn fbp_for_submission(cookie: Option<&str>) -> Option<String> {
+    cookie.filter(|cookie| payload(cookie).is_some()).map(str::to_owned)
 }
+
+#[cfg(test)]
+mod tests;

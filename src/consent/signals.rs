@@ -1,0 +1,51 @@
+//! The part of a request that consent is read from: its cookies and header fields.
+
+use std::borrow::Cow;
+
+use http::{HeaderMap, HeaderValue, header};
+
+use crate::exchange::split_cookies;
+
+/// The signals of one request.
+pub struct Signals<'a> {
+    cookies: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    headers: &'a HeaderMap,
+}
+
+impl<'a> Signals<'a> {
+    /// From request headers; all `Cookie` lines (HTTP/2 crumbs) count.
+    #[must_use]
+    pub fn from_headers(headers: &'a HeaderMap) -> Self {
+        let empty = Self { cookies: Vec::new(), headers };
+        headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).fold(empty, Self::with_cookie_line)
+    }
+
+    /// Adds the value of a `Cookie` field, whatever bytes it has: one that a header map would not take, too. Bytes
+    /// outside UTF-8 spoil the cookie they are in, not its neighbours: a no must not get lost by somebody else's byte.
+    #[must_use]
+    pub fn with_cookie_line(mut self, line: &'a [u8]) -> Self {
+        match String::from_utf8_lossy(line) {
+            Cow::Borrowed(line) => self.cookies.extend(split_cookies(line).map(|(n, v)| (n.into(), v.into()))),
+            Cow::Owned(line) => {
+                let owned = split_cookies(&line).map(|(n, v)| (n.to_owned().into(), v.to_owned().into()));
+                self.cookies.extend(owned);
+            }
+        }
+        self
+    }
+
+    /// All cookies as sent: name and raw value.
+    pub fn cookies(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.cookies.iter().map(|(name, value)| (&**name, &**value))
+    }
+
+    /// The raw values of all cookies of that name.
+    pub fn cookies_named(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.cookies().filter(move |(n, _)| *n == name).map(|(_, value)| value)
+    }
+
+    /// All lines of a header.
+    pub fn header_lines(&self, name: &str) -> impl Iterator<Item = &[u8]> {
+        self.headers.get_all(name).iter().map(HeaderValue::as_bytes)
+    }
+}

@@ -1,0 +1,14 @@
+//! The `Set-Cookie` line of Meta's first-party cookies.
+
+use super::domain::CookieScope;
+
+/// 90 days in seconds, from Meta's fbp-and-fbc page.
+const MAX_AGE: u32 = 7_776_000;
+
+/// One line. No `HttpOnly`: the browser pixel reads these cookies. Name and value are this room's own, so that nothing
+/// needs quoting.
+pub fn set_cookie(name: &'static str, value: &str, scope: &CookieScope, https: bool) -> String {
+    let domain = scope.domain.as_deref().map(|domain| format!("; Domain={domain}")).unwrap_or_default();
+    let secure = if https { "; Secure" } else { "" };
+    format!("{name}={value}{domain}; Path=/; Max-Age={MAX_AGE}; SameSite=Lax{secure}")
+}
