@@ -187,7 +187,9 @@ pub fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
     headers
         .get_all(header::COOKIE)
         .iter()
-        .filter_map(|line| std::str::from_utf8(line.as_bytes()).ok())
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b';'))
+        // A byte outside UTF-8 spoils the cookie it is in, not its neighbours.
+        .filter_map(|pair| std::str::from_utf8(pair).ok())
         .flat_map(split_cookies)
 }
 

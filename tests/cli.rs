@@ -32,8 +32,20 @@ fn stderr(output: &Output) -> String {
 fn normalize_prints_metas_own_examples() {
     // https://developers.facebook.com/docs/marketing-api/conversions-api/parameters/customer-information-parameters
     for (field, country, input, normalized, hash) in [
-        ("em", None, " John_Smith@gmail.com ", "john_smith@gmail.com", "62a14e44f765419d10fea99367361a727c12365e2520f32218d505ed9aa0f62f"),
-        ("ph", Some("US"), "(650) 555-1212", "16505551212", "e323ec626319ca94ee8bff2e4c87cf613be6ea19919ed1364124e16807ab3176"),
+        (
+            "em",
+            None,
+            " John_Smith@gmail.com ",
+            "john_smith@gmail.com",
+            "62a14e44f765419d10fea99367361a727c12365e2520f32218d505ed9aa0f62f",
+        ),
+        (
+            "ph",
+            Some("US"),
+            "(650) 555-1212",
+            "16505551212",
+            "e323ec626319ca94ee8bff2e4c87cf613be6ea19919ed1364124e16807ab3176",
+        ),
         ("fn", None, "Mary", "mary", "6915771be1c5aa0c886870b6951b03d7eafc121fea0e80a5ea83beb7c449f4ec"),
         ("fn", None, "정", "정", "8fa8cd9c440be61d0151429310034083132b35975c4bea67fdd74158eb51db14"),
         ("ln", None, "Vale\u{301}ry", "valéry", "08e1996b5dd49e62a4b4c010d44e4345592a863bb9f8e3976219bac29417149c"),
@@ -128,7 +140,11 @@ fn explain_makes_the_designs_event_of_the_designs_visitor() {
 fn explain_says_no_lead_with_exit_code_0() {
     let dir = tempfile::tempdir().unwrap();
     let request = dir.path().join("r.http");
-    std::fs::write(&request, "POST /?s=x HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\n\r\ns=x").unwrap();
+    std::fs::write(
+        &request,
+        "POST /?s=x HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\n\r\ns=x",
+    )
+    .unwrap();
     let output = run(&["explain", "--request", &request.display().to_string()], "");
     assert_eq!(output.status.code(), Some(0));
     assert!(String::from_utf8_lossy(&output.stdout).contains("decision  no_lead: "));
@@ -156,5 +172,8 @@ fn exit_codes_and_errors_are_those_of_the_manual() {
 fn the_readme_has_the_reference_of_the_settings() {
     let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
     let reference = capi_sidecar::config::reference::markdown();
-    assert!(readme.contains(reference.trim_end()), "put the output of `capi-sidecar settings` between the marks in README.md");
+    assert!(
+        readme.contains(reference.trim_end()),
+        "put the output of `capi-sidecar settings` between the marks in README.md"
+    );
 }

@@ -3,7 +3,6 @@
 use std::io::{self, BufRead};
 
 use clap::ArgMatches;
-use http::header::COOKIE;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::json;
 
@@ -32,13 +31,8 @@ pub fn consent(args: &ArgMatches, config: &Config) -> Exit {
                 return Exit::Usage;
             }
         };
-        headers.remove(COOKIE);
-        let value = line.strip_suffix(b"\r").unwrap_or(&line);
-        // What cannot be a header value never reaches the proxy either; it reads as no cookie at all.
-        if let Ok(value) = HeaderValue::from_bytes(value) {
-            headers.insert(COOKIE, value);
-        }
-        let consent = consent::read(&Signals::from_headers(&headers), &config.consent.rules);
+        let cookies = line.strip_suffix(b"\r").unwrap_or(&line);
+        let consent = consent::read(&Signals::from_headers(&headers).with_cookie_line(cookies), &config.consent.rules);
         let answer = json!({"state": consent.state.code(), "signal": consent.signal, "reason": consent.reason});
         if !say(&answer.to_string()) {
             break;

@@ -172,7 +172,10 @@ pub fn decide(
     decision.unusable = unusable.into_iter().map(|(key, why)| (key, why.code())).collect();
     let print = fingerprint(policy.secret);
     let contact_digest = event_id::contact_digest(policy.secret, &match_keys);
-    let cookie = |name| cookies(&request.headers).find(|(n, _)| *n == name).map(|(_, value)| value);
+    let cookie = |name| {
+        let named = cookies(&request.headers).filter(|(n, _)| *n == name).map(|(_, value)| value);
+        named.into_iter().find(|value| landing::is_valid_cookie(value))
+    };
     let event = Event {
         name: event_name.clone(),
         time,

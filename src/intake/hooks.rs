@@ -12,7 +12,7 @@ use tokio::sync::{oneshot, watch};
 use super::{IntakeStats, Message, Queue, Report, Reports};
 use crate::config::Config;
 use crate::consent::{self, Signals};
-use crate::exchange::{Exchange, RequestRecord, cookies, header_text};
+use crate::exchange::{Exchange, RequestRecord, cookies};
 use crate::form;
 use crate::form::multipart::Reducer;
 use crate::landing::{self, LandingRequest};
@@ -116,8 +116,11 @@ impl Hooks for Intake {
         if set_cookies.is_empty() {
             return None;
         }
-        let cache_control = landing::cache_control_private(header_text(answer, CACHE_CONTROL.as_str()))
-            .and_then(|value| HeaderValue::from_str(&value).ok());
+        // Several lines are one list (RFC 9110 5.3), and the edit replaces all of them.
+        let lines = answer.get_all(CACHE_CONTROL).iter().filter_map(|line| line.to_str().ok());
+        let current = Some(lines.collect::<Vec<_>>().join(", ")).filter(|list| !list.is_empty());
+        let cache_control =
+            landing::cache_control_private(current.as_deref()).and_then(|value| HeaderValue::from_str(&value).ok());
         Some(LandingEdit { set_cookies, cache_control })
     }
 
@@ -138,7 +141,7 @@ fn landing_request(request: &RequestRecord) -> LandingRequest<'_> {
         sec_fetch_dest: request.header("sec-fetch-dest"),
         sec_fetch_mode: request.header("sec-fetch-mode"),
         accept: request.header("accept"),
-        sec_purpose: request.header("sec-purpose"),
+        sec_purpose: request.header("sec-purpose").or_else(|| request.header("purpose")),
     }
 }
 

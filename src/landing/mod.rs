@@ -129,6 +129,12 @@ pub fn fbc_for_submission(
     }
 }
 
+/// Whether a cookie has the shape of `_fbc` and `_fbp`. A name can arrive twice; the first valid one counts.
+#[must_use]
+pub fn is_valid_cookie(value: &str) -> bool {
+    payload(value).is_some()
+}
+
 /// `fbp` of a submission: the cookie if it is valid.
 #[must_use]
 pub fn fbp_for_submission(cookie: Option<&str>) -> Option<String> {
