@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use capi_sidecar::lead::contact::Key;
 use capi_sidecar::lead::name::split_name;
-use capi_sidecar::lead::normalize::{Country, normalize, sha256_hex};
+use capi_sidecar::lead::normalize::{Country, normalize};
 use graph::Graph;
 use serde_json::Value;
 use support::{InProcess, Site, send, wait_until};
@@ -33,7 +33,7 @@ fn cases() -> Vec<PathBuf> {
 fn expected_hashes(fields: &Value) -> Vec<(&'static str, String)> {
     let mut expected = Vec::new();
     let mut add = |key: Key, raw: &str| {
-        expected.push((key.name(), sha256_hex(&normalize(key, raw, Country::from_alpha2("DE")).unwrap())));
+        expected.push((key.name(), normalize(key, raw, Country::from_alpha2("DE")).unwrap().sha256()));
     };
     for (name, value) in fields.as_object().unwrap() {
         let raw = value.as_str().unwrap();

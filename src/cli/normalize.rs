@@ -34,7 +34,7 @@ pub fn normalize(args: &ArgMatches) -> Exit {
         let input = String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(&line)).into_owned();
         let answer = match normalize::normalize(key, &input, region) {
             Ok(value) => {
-                json!({"input": input, "normalized": value, "sha256": normalize::sha256_hex(&value), "reason": null})
+                json!({"input": input, "normalized": value.as_str(), "sha256": value.sha256(), "reason": null})
             }
             Err(why) => json!({"input": input, "normalized": null, "sha256": null, "reason": why.code()}),
         };

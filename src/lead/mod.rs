@@ -3,4 +3,6 @@
 pub mod contact;
 pub mod event;
 pub mod event_id;
+pub mod name;
 pub mod normalize;
+pub mod url;
