@@ -121,7 +121,9 @@ fn repeats_are_one_event_and_other_people_are_not() {
     send(address, &post("email=di%40example.com&event_id=cached-1"));
     send(address, &post("email=cy%40example.com&event_id=cached-1"));
     graph.wait_for(4, support::PATIENCE);
-    wait_until("all decisions", || decisions(&proxy, "lead", "accepted") + decisions(&proxy, "duplicate", "accepted") == 6);
+    wait_until("all decisions", || {
+        decisions(&proxy, "lead", "accepted") + decisions(&proxy, "duplicate", "accepted") == 6
+    });
     let events = graph.events();
     let ids: std::collections::HashSet<_> = events.iter().map(|event| event["event_id"].as_str().unwrap()).collect();
     assert_eq!((events.len(), ids.len()), (4, 4));
@@ -133,13 +135,16 @@ fn repeats_are_one_event_and_other_people_are_not() {
 fn what_the_site_refused_is_no_lead() {
     let graph = Graph::start();
     let (proxy, received) = start(&graph, &[]);
-    let reply = send(proxy.address, &form_post("/q", "shop.example", &[GRANTED, REFERER], "email=a%40example.com&refuse=1"));
+    let reply =
+        send(proxy.address, &form_post("/q", "shop.example", &[GRANTED, REFERER], "email=a%40example.com&refuse=1"));
     assert_eq!(reply.status(), 200);
     received.next();
     let login = form_post("/wp-login.php", "shop.example", &[GRANTED], "log=a%40example.com&pwd=secret");
     send(proxy.address, &login);
     wait_for_decision(&proxy, "no_lead", "login");
-    wait_until("the refused form", || decisions(&proxy, "no_lead", "unknown_outcome") + decisions(&proxy, "no_lead", "validation") == 1);
+    wait_until("the refused form", || {
+        decisions(&proxy, "no_lead", "unknown_outcome") + decisions(&proxy, "no_lead", "validation") == 1
+    });
     thread::sleep(Duration::from_millis(200));
     assert!(graph.requests().is_empty());
 }
@@ -148,21 +153,38 @@ fn what_the_site_refused_is_no_lead() {
 fn without_consent_only_a_bare_event_goes_out_and_its_refusal_is_expected() {
     let graph = Graph::start();
     let (proxy, _received) = start(&graph, &[]);
-    let post = form_post("/quote?secret=1", "shop.example", &[DENIED, "Referer: http://shop.example/quote?secret=1"], "email=a%40example.com");
+    let post = form_post(
+        "/quote?secret=1",
+        "shop.example",
+        &[DENIED, "Referer: http://shop.example/quote?secret=1"],
+        "email=a%40example.com",
+    );
     send(proxy.address, &post);
     send(proxy.address, &post);
     send(proxy.address, &form_post("/quote", "shop.example", &[GRANTED, REFERER], "email=b%40example.com"));
     graph.wait_for(1, support::PATIENCE);
     wait_for_decision(&proxy, "denied", "consent_denied");
     wait_until("the refusal", || listed(&proxy, "refused").len() == 1);
-    let bare: Vec<Value> = graph.requests().iter().flat_map(|request| request.events.clone()).filter(|event| event["user_data"].is_null()).collect();
+    let bare: Vec<Value> = graph
+        .requests()
+        .iter()
+        .flat_map(|request| request.events.clone())
+        .filter(|event| event["user_data"].is_null())
+        .collect();
     assert_eq!(bare.len(), 1, "the repeat is one event");
     let fields: Vec<_> = bare[0].as_object().unwrap().keys().map(String::as_str).collect();
     for field in &fields {
-        assert!(["event_name", "event_time", "event_id", "action_source", "event_source_url"].contains(field), "{fields:?}");
+        assert!(
+            ["event_name", "event_time", "event_id", "action_source", "event_source_url"].contains(field),
+            "{fields:?}"
+        );
     }
     assert_eq!(bare[0]["event_source_url"], "http://shop.example/quote");
-    let alone = graph.requests().iter().filter(|request| request.events.iter().any(|e| e["user_data"].is_null())).all(|request| request.events.len() == 1);
+    let alone = graph
+        .requests()
+        .iter()
+        .filter(|request| request.events.iter().any(|e| e["user_data"].is_null()))
+        .all(|request| request.events.len() == 1);
     assert!(alone, "always in a request of its own");
     let row = &listed(&proxy, "refused")[0];
     assert_eq!((&row["code"], &row["subcode"]), (&json!(100), &json!(2_804_050)));
@@ -194,7 +216,9 @@ fn landings_gain_the_cookie_only_with_consent() {
     let graph = Graph::start();
     let (proxy, received) = start(&graph, &[]);
     let get = |headers: &str| {
-        let text = format!("GET /?fbclid=IwAR0abc_-9 HTTP/1.1\r\nHost: www.shop.example\r\nAccept: text/html\r\n{headers}\r\n");
+        let text = format!(
+            "GET /?fbclid=IwAR0abc_-9 HTTP/1.1\r\nHost: www.shop.example\r\nAccept: text/html\r\n{headers}\r\n"
+        );
         send(proxy.address, text.as_bytes())
     };
     assert_eq!(get("").header("set-cookie"), None);
@@ -220,7 +244,9 @@ fn hostile_click_ids_reach_no_header() {
     let graph = Graph::start();
     let (proxy, _received) = start(&graph, &[]);
     let long = "A".repeat(2000);
-    for id in ["A;%20Domain=evil", "A%0d%0aSet-Cookie:%20x=1", "%00", "a.b", "", "Ä", "A,B", &long, "A%3B", "..", "<script>"] {
+    for id in
+        ["A;%20Domain=evil", "A%0d%0aSet-Cookie:%20x=1", "%00", "a.b", "", "Ä", "A,B", &long, "A%3B", "..", "<script>"]
+    {
         let get = format!("GET /?fbclid={id} HTTP/1.1\r\nHost: shop.example\r\nAccept: text/html\r\n{GRANTED}\r\n\r\n");
         let reply = send(proxy.address, get.as_bytes());
         assert!(reply.all("set-cookie").is_empty(), "{id}: {}", reply.head);
@@ -265,7 +291,11 @@ fn a_file_of_any_size_passes_beside_the_fields_and_memory_stays_bounded() {
     const FILE: usize = 40 * 1024 * 1024;
     let graph = Graph::start();
     let (site, received) = Site::new(|_| answer("303 See Other", &["Location: /thank-you"], ""));
-    let proxy = InProcess::start(&site.url(), &graph.url(), &[("limits-capture-bytes", "64KiB"), ("limits-capture-budget", "1MiB")]);
+    let proxy = InProcess::start(
+        &site.url(),
+        &graph.url(),
+        &[("limits-capture-bytes", "64KiB"), ("limits-capture-budget", "1MiB")],
+    );
     let start = "--XX\r\nContent-Disposition: form-data; name=\"cv\"; filename=\"cv.pdf\"\r\nContent-Type: application/pdf\r\n\r\n";
     let end = "\r\n--XX\r\nContent-Disposition: form-data; name=\"email\"\r\n\r\nana@example.com\r\n--XX--\r\n";
     let length = start.len() + FILE + end.len();
@@ -338,14 +368,25 @@ fn contact_data_and_token_are_nowhere_but_where_they_belong() {
     graph.fault(Fault::status(400, "{\"error\":{\"code\":100,\"error_subcode\":2804019}}"));
     let (proxy, _received) = start(&graph, &[]);
     let body = "email=very.secret%40example.com&phone=0171+555+01234&first_name=Zebulon&message=confidential";
-    send(proxy.address, &form_post("/q?email=very.secret%40example.com", "shop.example", &[GRANTED, "Referer: http://shop.example/q?email=very.secret@example.com"], body));
+    send(
+        proxy.address,
+        &form_post(
+            "/q?email=very.secret%40example.com",
+            "shop.example",
+            &[GRANTED, "Referer: http://shop.example/q?email=very.secret@example.com"],
+            body,
+        ),
+    );
     wait_until("the refusal", || listed(&proxy, "dead").len() == 1);
     let mut everything = Vec::new();
     for file in std::fs::read_dir(proxy.dir.path()).unwrap().flatten() {
         everything.extend(std::fs::read(file.path()).unwrap());
     }
     for path in ["/metrics", "/"] {
-        let page = send(proxy.admin, format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").as_bytes());
+        let page = send(
+            proxy.admin,
+            format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").as_bytes(),
+        );
         assert_eq!(page.status(), 200);
         everything.extend(page.raw);
     }
@@ -381,7 +422,10 @@ fn the_admin_port_answers_probes_and_keeps_strangers_out() {
     let get = |path: &str, host: &str| {
         send(proxy.admin, format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").as_bytes())
     };
-    assert_eq!((get("/live", "x").status(), get("/ready", "x").status(), get("/metrics", "x").status()), (200, 200, 200));
+    assert_eq!(
+        (get("/live", "x").status(), get("/ready", "x").status(), get("/metrics", "x").status()),
+        (200, 200, 200)
+    );
     assert_eq!((get("/", "localhost").status(), get("/", "rebound.example").status()), (200, 403));
     let page: Message = get("/", "127.0.0.1");
     assert!(page.text().contains("No form has been posted yet"));

@@ -98,5 +98,8 @@ fn recorded_plugins_are_judged_as_they_should_be() {
 /// All decisions so far, whatever they were.
 fn decisions(proxy: &InProcess) -> u64 {
     let text = send(proxy.admin, b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").text();
-    text.lines().filter(|line| line.starts_with("capi_decisions_total{")).filter_map(|l| l.rsplit(' ').next()?.parse::<u64>().ok()).sum()
+    text.lines()
+        .filter(|line| line.starts_with("capi_decisions_total{"))
+        .filter_map(|l| l.rsplit(' ').next()?.parse::<u64>().ok())
+        .sum()
 }

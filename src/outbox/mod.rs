@@ -1,10 +1,28 @@
 //! The durable queue and the memory of what was seen.
 //!
-//! It must not know what an event means: it stores bytes under ids, and the state of their delivery.
+//! It must not know what an event means: it stores bytes under ids, and the state of their delivery. One thread owns the
+//! SQLite connection ([`writer`]); everybody else holds an [`Outbox`] and talks to it through a channel. Another kind of
+//! store takes its place behind the same methods.
 
-use std::sync::Arc;
+mod admit;
+mod deliveries;
+pub mod inspect;
+mod schema;
+mod sweep;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use tokio::sync::{oneshot, watch};
 
 use crate::exchange::UnixMillis;
+use crate::metrics::{Sample, counters};
+use writer::{Command, Writer};
 
 /// Everything one transaction needs: the memory of the submission, the event, and a delivery row per pixel.
 #[derive(Clone, Debug)]
@@ -72,8 +90,8 @@ pub struct Due {
     pub event_only: bool,
     /// Attempts so far that count.
     pub attempts: u32,
-    /// An earlier request went out and was never answered: Meta may have it.
-    pub in_doubt: bool,
+    /// When a request with it first went out without being answered (or before the process was killed): Meta may have it.
+    pub in_doubt_since: Option<UnixMillis>,
 }
 
 /// What became of a delivery.
@@ -133,68 +151,175 @@ pub enum StoreError {
         /// SQLite's words.
         cause: String,
     },
+    /// It cannot be read or written.
+    #[error("{0}")]
+    Sqlite(#[from] rusqlite::Error),
+    /// Its file cannot be opened.
+    #[error("cannot open {}: {source}; does the folder exist, may this user write there?", path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        source: std::io::Error,
+    },
+    /// Another sidecar has it.
+    #[error("{} is in use by another capi-sidecar; give each its own store", path.display())]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It was made by a newer version.
+    #[error("its schema version is {found}, this program knows versions up to {known}; use the newer program")]
+    Newer {
+        /// In the file.
+        found: i64,
+        /// In this program.
+        known: i64,
+    },
+    /// The writer thread has ended.
+    #[error("the store's thread has ended")]
+    Gone,
 }
+
+counters! {
+    /// Counters of the store.
+    OutboxCounts {
+        /// Events committed to disk.
+        committed: Counter "capi_outbox_committed_total",
+        /// Submissions that had been seen before.
+        duplicates: Counter "capi_outbox_duplicates_total",
+        /// Transactions that the store refused.
+        refused: Counter "capi_outbox_refused_writes_total",
+        /// Leads that wait in memory because the store refuses writes.
+        ring: Gauge "capi_outbox_waiting_in_memory",
+        /// Leads lost because the store refused writes and the memory was full.
+        lost: Counter "capi_outbox_lost_total",
+        /// Deliveries that wait.
+        pending: Gauge "capi_outbox_pending",
+        /// Deliveries given up.
+        dead: Gauge "capi_outbox_dead",
+    }
+}
+
+/// Commands that may wait for the writer. Its callers are few and wait for their answers, so this is never reached.
+const QUEUE: usize = 1024;
 
 /// A handle to the store; clones share it.
 #[derive(Clone)]
-pub struct Outbox {}
+pub struct Outbox {
+    commands: SyncSender<Command>,
+    counts: Arc<OutboxCounts>,
+    news: watch::Receiver<u64>,
+    secret: [u8; 32],
+    thread: Arc<Mutex<Option<JoinHandle<()>>>>,
+}
 
 impl Outbox {
-    /// Opens or makes the file and starts the writer thread.
-    pub fn open(_path: &std::path::Path) -> Result<Self, StoreError> {
-        Ok(Self {})
+    /// Opens or makes the file and starts the writer thread. A corrupt file is set aside and reported.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, belongs to another sidecar, or to a newer version.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let (commands, receiver): (_, Receiver<Command>) = sync_channel(QUEUE);
+        let counts = Arc::new(OutboxCounts::default());
+        let (sender, news) = watch::channel(0);
+        let writer = Writer::open(path, Arc::clone(&counts), sender)?;
+        let secret = writer.secret()?;
+        let thread = std::thread::Builder::new()
+            .name("outbox".into())
+            .spawn(move || writer.run(&receiver))
+            .map_err(|source| StoreError::Open { path: path.to_owned(), source })?;
+        Ok(Self { commands, counts, news, secret, thread: Arc::new(Mutex::new(Some(thread))) })
     }
 
     /// The random secret made once and kept in the store: the default `event_id_secret`.
     #[must_use]
-    pub fn secret(&self) -> [u8; 32] {
-        [0; 32]
+    pub const fn secret(&self) -> [u8; 32] {
+        self.secret
     }
 
     /// One transaction for all of them; blocks until it is on disk. Called from the lead plane's thread.
-    pub fn admit_blocking(&self, _admissions: Vec<Admission>) -> Result<Vec<Admitted>, StoreError> {
-        Ok(Vec::new())
+    ///
+    /// # Errors
+    /// [`StoreError::Kept`] when they wait in memory, anything else when they are lost.
+    pub fn admit_blocking(&self, admissions: Vec<Admission>) -> Result<Vec<Admitted>, StoreError> {
+        let (reply, answer) = sync_channel(1);
+        self.commands.send(Command::Admit { admissions, reply }).map_err(|_| StoreError::Gone)?;
+        answer.recv().map_err(|_| StoreError::Gone)?
     }
 
     /// Deliveries of one pixel that are due, newest first: at most `limit` and about `max_bytes` of bodies. An
-    /// event-only one comes alone.
+    /// event-only one comes alone. They are not handed out again until settled.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or cannot note that they are on their way.
     pub async fn due(
         &self,
-        _pixel: &str,
-        _now: UnixMillis,
-        _limit: usize,
-        _max_bytes: usize,
+        pixel: &str,
+        now: UnixMillis,
+        limit: usize,
+        max_bytes: usize,
     ) -> Result<Vec<Due>, StoreError> {
-        Ok(Vec::new())
+        let pixel = pixel.to_owned();
+        self.ask(|reply| Command::Due { pixel, now, limit, max_bytes, reply }).await
     }
 
     /// When the next delivery of a pixel is due; `None` when nothing waits.
-    pub async fn next_due(&self, _pixel: &str) -> Result<Option<UnixMillis>, StoreError> {
-        Ok(None)
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn next_due(&self, pixel: &str, now: UnixMillis) -> Result<Option<UnixMillis>, StoreError> {
+        let pixel = pixel.to_owned();
+        self.ask(|reply| Command::NextDue { pixel, now, reply }).await
     }
 
-    /// Records what became of deliveries, in one transaction.
-    pub async fn settle(&self, _settlements: Vec<Settlement>, _now: UnixMillis) -> Result<(), StoreError> {
-        Ok(())
+    /// Records what became of deliveries, in one transaction. What the store refuses is kept and written later; until
+    /// then the deliveries are not handed out again.
+    ///
+    /// # Errors
+    /// When the store has ended.
+    pub async fn settle(&self, settlements: Vec<Settlement>, now: UnixMillis) -> Result<(), StoreError> {
+        self.ask(|reply| Command::Settle { settlements, now, reply }).await
     }
 
     /// When a label (a test event code) was first used, remembered over restarts.
-    pub async fn first_use(&self, _label: &str, now: UnixMillis) -> Result<UnixMillis, StoreError> {
-        Ok(now)
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn first_use(&self, label: &str, now: UnixMillis) -> Result<UnixMillis, StoreError> {
+        let label = label.to_owned();
+        self.ask(|reply| Command::FirstUse { label, now, reply }).await
+    }
+
+    async fn ask<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Command,
+    ) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(command(reply)).map_err(|_| StoreError::Gone)?;
+        answer.await.map_err(|_| StoreError::Gone)?
     }
 
     /// A receiver that changes whenever new deliveries were committed or an operator asked for a retry.
     #[must_use]
-    pub fn news(&self) -> tokio::sync::watch::Receiver<u64> {
-        tokio::sync::watch::channel(0).1
+    pub fn news(&self) -> watch::Receiver<u64> {
+        self.news.clone()
     }
 
-    /// Writes what waits in memory and ends the writer thread.
-    pub fn close(self) {}
+    /// Writes what waits in memory and ends the writer thread. Other handles get [`StoreError::Gone`] from then on.
+    pub fn close(self) {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if self.commands.send(Command::Close).is_ok()
+            && let Some(thread) = thread
+            && thread.join().is_err()
+        {
+            tracing::error!("the store's thread had panicked");
+        }
+    }
 
     /// Counters and gauges.
     #[must_use]
-    pub fn samples(&self) -> Vec<crate::metrics::Sample> {
-        Vec::new()
+    pub fn samples(&self) -> Vec<Sample> {
+        self.counts.read()
     }
 }

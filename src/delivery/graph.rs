@@ -1,0 +1,116 @@
+//! One request to Graph.
+//! <https://developers.facebook.com/docs/marketing-api/conversions-api/using-the-api>
+
+use std::time::Duration;
+
+use reqwest::header::{HeaderMap, RETRY_AFTER};
+use secrecy::ExposeSecret;
+use serde_json::{Map, Value, json};
+
+use super::classify::{Answer, classify};
+use super::retry;
+use crate::config::{DeliveryConfig, Pixel};
+
+/// Shown in Events Manager as the integration's name. Fewer than 23 characters, by Meta's rule.
+const PARTNER_AGENT: &str = "capi-sidecar";
+/// More of an answer is not read.
+const MAX_ANSWER: usize = 64 * 1024;
+
+/// A client that keeps its connections.
+///
+/// # Errors
+/// When the system's TLS roots cannot be read.
+pub fn client() -> reqwest::Result<reqwest::Client> {
+    reqwest::Client::builder()
+        .user_agent(concat!("capi-sidecar/", env!("CARGO_PKG_VERSION")))
+        // Contact data goes where it was meant to go and nowhere else.
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+}
+
+/// What came back, and how long Graph asked to be left alone.
+pub struct Reply {
+    /// Its meaning.
+    pub answer: Answer,
+    /// Graph's own wish.
+    pub wait: Option<Duration>,
+}
+
+/// Sends events. Never fails: no answer is an answer too.
+pub async fn send(
+    client: &reqwest::Client,
+    config: &DeliveryConfig,
+    pixel: &Pixel,
+    events: Vec<Value>,
+    test_event_code: Option<&str>,
+) -> Reply {
+    let sent = events.len();
+    let url = format!("{}/{}/{}/events", config.graph_endpoint, config.graph_version, pixel.id);
+    let mut body = Map::new();
+    body.insert("data".to_owned(), Value::Array(events));
+    body.insert("partner_agent".to_owned(), json!(PARTNER_AGENT));
+    if let Some(code) = test_event_code {
+        body.insert("test_event_code".to_owned(), json!(code));
+    }
+    // In the body, as Meta's own SDKs do: URLs end up in logs.
+    let token = pixel.access_token.as_ref().map(ExposeSecret::expose_secret).unwrap_or_default();
+    body.insert("access_token".to_owned(), json!(token));
+    let request = client
+        .post(url)
+        .header("content-type", "application/json")
+        .timeout(config.timeout)
+        .body(Value::Object(body).to_string());
+    let mut response = match request.send().await {
+        Ok(response) => response,
+        Err(error) => {
+            // Without a connection nothing has left.
+            let in_doubt = !error.is_connect();
+            tracing::debug!(error = %error.without_url(), pixel = pixel.id, in_doubt, "no answer from Graph");
+            return Reply { answer: Answer::none(in_doubt), wait: None };
+        }
+    };
+    let status = response.status().as_u16();
+    let wait = asked_to_wait(response.headers());
+    if let Some(warning) = response.headers().get("x-ad-api-version-warning").and_then(|value| value.to_str().ok()) {
+        tracing::warn!(warning, version = config.graph_version, "Graph says that this API version is ending");
+    }
+    let mut text = Vec::new();
+    while text.len() < MAX_ANSWER {
+        match response.chunk().await {
+            Ok(Some(chunk)) => text.extend_from_slice(&chunk),
+            Ok(None) => break,
+            Err(_) => return Reply { answer: Answer::none(true), wait },
+        }
+    }
+    Reply { answer: classify(status, &text, sent), wait }
+}
+
+/// `Retry-After` in seconds, or the minutes until access comes back that the usage headers estimate.
+fn asked_to_wait(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    let minutes = || {
+        let usage = headers.get("x-business-use-case-usage")?.to_str().ok()?;
+        let usage: Value = serde_json::from_str(usage).ok()?;
+        let cases = usage.as_object()?.values().filter_map(Value::as_array).flatten();
+        cases.filter_map(|case| case["estimated_time_to_regain_access"].as_u64()).max().filter(|minutes| *minutes > 0)
+    };
+    seconds.or_else(|| minutes().map(|minutes| minutes.saturating_mul(60))).map(retry::asked)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn graph_can_ask_for_a_pause_in_two_ways() {
+        let headers = |name: &'static str, value: &'static str| {
+            HeaderMap::from_iter([(name.parse().unwrap(), value.parse().unwrap())])
+        };
+        assert_eq!(asked_to_wait(&headers("retry-after", "7")), Some(Duration::from_secs(7)));
+        let usage = r#"{"1":[{"call_count":100,"estimated_time_to_regain_access":2}],"2":[{"call_count":1}]}"#;
+        assert_eq!(asked_to_wait(&headers("x-business-use-case-usage", usage)), Some(Duration::from_secs(120)));
+        for (name, value) in [("retry-after", "soon"), ("x-business-use-case-usage", "{"), ("x-other", "1")] {
+            assert_eq!(asked_to_wait(&headers(name, value)), None);
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! What is due, and what became of it.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
+
+use super::admit::millis;
+use super::{Due, Settlement, Verdict};
+use crate::exchange::UnixMillis;
+
+/// No delivery is ever put off for longer. One that seems to be was put off before the clock jumped back, so it is due.
+pub const MAX_WAIT: Duration = Duration::from_secs(6 * 3600);
+
+/// Picks what is due and notes that it is on its way *before* it is: after a crash in between, Meta may have it.
+pub fn take_due(
+    connection: &mut Connection,
+    in_flight: &HashSet<i64>,
+    pixel: &str,
+    now: UnixMillis,
+    limit: usize,
+    max_bytes: usize,
+) -> rusqlite::Result<Vec<Due>> {
+    let due = pick(connection, in_flight, pixel, now, limit, max_bytes)?;
+    if due.is_empty() {
+        return Ok(due);
+    }
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    {
+        let mut note = transaction
+            .prepare_cached("UPDATE delivery SET in_doubt_since = ?2 WHERE id = ?1 AND in_doubt_since IS NULL")?;
+        for delivery in &due {
+            note.execute(params![delivery.id, millis(now)])?;
+        }
+    }
+    transaction.commit()?;
+    Ok(due)
+}
+
+fn pick(
+    connection: &Connection,
+    in_flight: &HashSet<i64>,
+    pixel: &str,
+    now: UnixMillis,
+    limit: usize,
+    max_bytes: usize,
+) -> rusqlite::Result<Vec<Due>> {
+    // Fresh leads first: they are worth most to Meta, and after an outage the old ones are late already.
+    let mut select = connection.prepare_cached(
+        "SELECT d.id, d.event_id, d.event_time, e.body, e.event_only, d.attempts, d.in_doubt_since
+         FROM delivery d JOIN event e ON e.id = d.event
+         WHERE d.pixel = ?1 AND d.state = 'pending' AND (d.due_at <= ?2 OR d.due_at > ?3)
+         ORDER BY d.event_time DESC, d.id DESC",
+    )?;
+    let latest = millis(now).saturating_add(i64::try_from(MAX_WAIT.as_millis()).unwrap_or(i64::MAX));
+    let rows = select.query_map(params![pixel, millis(now), latest], read_due)?;
+    let (mut due, mut bytes) = (Vec::<Due>::new(), 0);
+    for row in rows {
+        let row = row?;
+        if in_flight.contains(&row.id) {
+            continue;
+        }
+        if row.event_only {
+            if due.is_empty() {
+                return Ok(vec![row]);
+            }
+            continue;
+        }
+        bytes += row.body.len();
+        if due.len() == limit || (bytes > max_bytes && !due.is_empty()) {
+            break;
+        }
+        due.push(row);
+    }
+    Ok(due)
+}
+
+fn read_due(row: &Row<'_>) -> rusqlite::Result<Due> {
+    let body: String = row.get(3)?;
+    let since: Option<i64> = row.get(6)?;
+    Ok(Due {
+        id: row.get(0)?,
+        event_id: row.get(1)?,
+        event_time: u64::try_from(row.get::<_, i64>(2)?).unwrap_or_default(),
+        body: Arc::from(body),
+        event_only: row.get(4)?,
+        attempts: row.get(5)?,
+        in_doubt_since: since.and_then(|since| u64::try_from(since).ok()).map(UnixMillis),
+    })
+}
+
+/// When the next one is due that is not on its way.
+pub fn next_due(
+    connection: &Connection,
+    in_flight: &HashSet<i64>,
+    pixel: &str,
+    now: UnixMillis,
+) -> rusqlite::Result<Option<UnixMillis>> {
+    let mut select = connection
+        .prepare_cached("SELECT id, due_at FROM delivery WHERE pixel = ?1 AND state = 'pending' ORDER BY due_at")?;
+    let mut rows = select.query(params![pixel])?;
+    while let Some(row) = rows.next()? {
+        let (id, due_at): (i64, i64) = (row.get(0)?, row.get(1)?);
+        if !in_flight.contains(&id) {
+            let due_at = UnixMillis(u64::try_from(due_at).unwrap_or_default());
+            let latest = now.0.saturating_add(u64::try_from(MAX_WAIT.as_millis()).unwrap_or(u64::MAX));
+            return Ok(Some(if due_at.0 > latest { now } else { due_at }));
+        }
+    }
+    Ok(None)
+}
+
+/// Writes verdicts, all in one transaction.
+pub fn settle(connection: &mut Connection, settlements: &[Settlement], now: UnixMillis) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for settlement in settlements {
+        settle_one(&transaction, settlement, now)?;
+    }
+    transaction.commit()
+}
+
+fn settle_one(transaction: &Transaction<'_>, settlement: &Settlement, now: UnixMillis) -> rusqlite::Result<()> {
+    let Settlement { id, verdict, code, subcode, fbtrace_id } = settlement;
+    let (state, reason) = match verdict {
+        Verdict::Delivered => ("delivered", None),
+        Verdict::Refused => ("refused", Some("event_only")),
+        Verdict::Dead { reason } => ("dead", Some(*reason)),
+        Verdict::Retry { due_at, counts, in_doubt, body, reason } => {
+            transaction
+                .prepare_cached(
+                    "UPDATE delivery SET due_at = ?2, attempts = attempts + ?3, reason = ?4, code = ?5, subcode = ?6,
+                     fbtrace_id = ?7, in_doubt_since = CASE WHEN ?8 THEN in_doubt_since END WHERE id = ?1",
+                )?
+                .execute(params![
+                    id,
+                    millis(*due_at),
+                    i64::from(*counts),
+                    reason,
+                    code,
+                    subcode,
+                    fbtrace_id,
+                    in_doubt
+                ])?;
+            if let Some(body) = body {
+                transaction
+                    .prepare_cached("UPDATE event SET body = ?2 WHERE id = (SELECT event FROM delivery WHERE id = ?1)")?
+                    .execute(params![id, &**body])?;
+            }
+            return Ok(());
+        }
+    };
+    transaction
+        .prepare_cached(
+            "UPDATE delivery SET state = ?2, reason = ?3, code = ?4, subcode = ?5, fbtrace_id = ?6, settled = ?7,
+             attempts = attempts + 1, in_doubt_since = NULL WHERE id = ?1",
+        )?
+        .execute(params![id, state, reason, code, subcode, fbtrace_id, millis(now)])?;
+    erase_unneeded(transaction, *id)
+}
+
+/// Contact hashes go as soon as no pixel waits for them. A dead delivery keeps them for a while, for a retry by hand.
+pub fn erase_unneeded(transaction: &Transaction<'_>, delivery: i64) -> rusqlite::Result<()> {
+    let event: Option<i64> = transaction
+        .prepare_cached("SELECT event FROM delivery WHERE id = ?1")?
+        .query_row(params![delivery], |row| row.get(0))
+        .optional()?;
+    transaction
+        .prepare_cached(
+            "UPDATE event SET body = '' WHERE id = ?1
+             AND NOT EXISTS (SELECT 1 FROM delivery WHERE event = ?1 AND state IN ('pending', 'dead'))",
+        )?
+        .execute(params![event])?;
+    Ok(())
+}

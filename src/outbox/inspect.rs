@@ -1,0 +1,155 @@
+//! The store from outside: what the `outbox` verbs do, beside a running sidecar or without one.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, params, params_from_iter};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::admit::millis;
+use super::{StoreError, deliveries, schema};
+use crate::exchange::UnixMillis;
+
+/// One delivery as the verbs show it. No contact data, not even hashed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DeliveryRow {
+    /// The delivery's id in this store.
+    pub id: i64,
+    /// The event's id.
+    pub event_id: String,
+    /// Meta's event name.
+    pub event_name: String,
+    /// The pixel.
+    pub pixel: String,
+    /// `pending`, `delivered`, `refused`, `dead`.
+    pub state: String,
+    /// One word, e.g. `transient`, `token`, `payload`.
+    pub reason: Option<String>,
+    /// Meta's error code.
+    pub code: Option<i64>,
+    /// Meta's error subcode.
+    pub subcode: Option<i64>,
+    /// Attempts that count.
+    pub attempts: i64,
+    /// Unix seconds.
+    pub event_time: i64,
+    /// Unix milliseconds; `null` once it is settled.
+    pub due_at: Option<i64>,
+    /// Meta's trace id of the last answer.
+    pub fbtrace_id: Option<String>,
+}
+
+const COLUMNS: &str =
+    "id, event_id, event_name, pixel, state, reason, code, subcode, attempts, event_time, due_at, fbtrace_id";
+
+fn read_row(row: &Row<'_>) -> rusqlite::Result<DeliveryRow> {
+    let state: String = row.get(4)?;
+    let due_at = if state == "pending" { Some(row.get(10)?) } else { None };
+    Ok(DeliveryRow {
+        id: row.get(0)?,
+        event_id: row.get(1)?,
+        event_name: row.get(2)?,
+        pixel: row.get(3)?,
+        state,
+        reason: row.get(5)?,
+        code: row.get(6)?,
+        subcode: row.get(7)?,
+        attempts: row.get(8)?,
+        event_time: row.get(9)?,
+        due_at,
+        fbtrace_id: row.get(11)?,
+    })
+}
+
+/// A store opened beside whoever else uses it.
+pub struct Inspector(Connection);
+
+impl Inspector {
+    /// Opens an existing store.
+    ///
+    /// # Errors
+    /// When it is not there, cannot be opened, or belongs to another version.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        std::fs::metadata(path).map_err(|source| StoreError::Open { path: path.to_owned(), source })?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)?;
+        schema::configure(&connection)?;
+        let found = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        if found != schema::VERSION {
+            return Err(StoreError::Newer { found, known: schema::VERSION });
+        }
+        Ok(Self(connection))
+    }
+
+    /// Deliveries, newest first, until `each` says `false`.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn list(&self, state: Option<&str>, mut each: impl FnMut(DeliveryRow) -> bool) -> Result<(), StoreError> {
+        let mut select = self.0.prepare(&format!(
+            "SELECT {COLUMNS} FROM delivery WHERE ?1 IS NULL OR state = ?1 ORDER BY event_time DESC, id DESC"
+        ))?;
+        for row in select.query_map(params![state], read_row)? {
+            if !each(row?) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// One delivery and its event, with the names of the match keys in place of the hashes. `None`: no such id.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn show(&self, id: i64) -> Result<Option<(DeliveryRow, Option<Value>)>, StoreError> {
+        let mut select = self.0.prepare(&format!("SELECT {COLUMNS}, event FROM delivery WHERE id = ?1"))?;
+        let found = select.query_row(params![id], |row| Ok((read_row(row)?, row.get::<_, i64>(12)?))).optional()?;
+        let Some((row, event)) = found else { return Ok(None) };
+        let body: String =
+            self.0.query_row("SELECT body FROM event WHERE id = ?1", params![event], |row| row.get(0))?;
+        let event = serde_json::from_str(&body).ok().map(|mut event: Value| {
+            if let Some(data) = event.get_mut("user_data") {
+                let keys: Vec<Value> =
+                    data.as_object().into_iter().flatten().map(|(key, _)| key.clone().into()).collect();
+                *data = Value::Array(keys);
+            }
+            event
+        });
+        Ok(Some((row, event)))
+    }
+
+    /// Makes dead deliveries due again: those named, or all. Those whose event has been erased stay dead. Returns how many.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn retry(&mut self, ids: &[i64]) -> Result<usize, StoreError> {
+        let named = if ids.is_empty() { String::new() } else { format!("AND id IN ({})", marks(ids)) };
+        let sql = format!(
+            "UPDATE OR IGNORE delivery SET state = 'pending', due_at = {now}, reason = 'retry', settled = NULL,
+             in_doubt_since = NULL WHERE state = 'dead' {named}
+             AND EXISTS (SELECT 1 FROM event WHERE event.id = delivery.event AND body <> '')",
+            now = millis(UnixMillis::now()),
+        );
+        Ok(self.0.execute(&sql, params_from_iter(ids))?)
+    }
+
+    /// Removes deliveries for good, with their events where nothing else needs them. Returns how many.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn drop_deliveries(&mut self, ids: &[i64]) -> Result<usize, StoreError> {
+        let transaction: Transaction<'_> = self.0.transaction()?;
+        let mut dropped = 0;
+        for id in ids {
+            transaction.execute("UPDATE delivery SET state = 'refused' WHERE id = ?1", params![id])?;
+            deliveries::erase_unneeded(&transaction, *id)?;
+            dropped += transaction.execute("DELETE FROM delivery WHERE id = ?1", params![id])?;
+        }
+        transaction.commit()?;
+        Ok(dropped)
+    }
+}
+
+fn marks(ids: &[i64]) -> String {
+    vec!["?"; ids.len()].join(", ")
+}

@@ -1,0 +1,144 @@
+//! The file: opening it, its tables and their versions.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode};
+
+use super::StoreError;
+use crate::exchange::UnixMillis;
+
+/// How long to wait for a lock that an `outbox` verb or a backup holds.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// One entry per schema version; entry n brings a file from version n to n + 1. Entries never change once released.
+const MIGRATIONS: &[&str] = &["
+    CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
+    -- What makes two submissions the same one.
+    CREATE TABLE submission (fingerprint BLOB PRIMARY KEY, event_id TEXT NOT NULL, seen INTEGER NOT NULL)
+        STRICT, WITHOUT ROWID;
+    CREATE INDEX submission_seen ON submission (seen);
+    -- Supplied ids with a digest of the contact data they came with, and the id those leads went out under.
+    CREATE TABLE supplied (id TEXT NOT NULL, contact BLOB NOT NULL, event_id TEXT NOT NULL, seen INTEGER NOT NULL,
+        PRIMARY KEY (id, contact)) STRICT, WITHOUT ROWID;
+    CREATE INDEX supplied_seen ON supplied (seen);
+    -- The body is empty once nobody needs it any more.
+    CREATE TABLE event (id INTEGER PRIMARY KEY, event_id TEXT NOT NULL, event_name TEXT NOT NULL,
+        event_time INTEGER NOT NULL, event_only INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
+    CREATE INDEX event_with_body ON event (event_time) WHERE body <> '';
+    CREATE TABLE delivery (id INTEGER PRIMARY KEY, event INTEGER NOT NULL REFERENCES event (id), pixel TEXT NOT NULL,
+        event_name TEXT NOT NULL, event_id TEXT NOT NULL, event_time INTEGER NOT NULL,
+        state TEXT NOT NULL CHECK (state IN ('pending', 'delivered', 'refused', 'dead')),
+        reason TEXT, code INTEGER, subcode INTEGER, fbtrace_id TEXT, attempts INTEGER NOT NULL DEFAULT 0,
+        due_at INTEGER NOT NULL, in_doubt_since INTEGER, settled INTEGER) STRICT;
+    CREATE UNIQUE INDEX delivery_once ON delivery (pixel, event_name, event_id) WHERE state = 'pending';
+    CREATE INDEX delivery_due ON delivery (pixel, due_at) WHERE state = 'pending';
+    CREATE INDEX delivery_event ON delivery (event);
+    CREATE INDEX delivery_state ON delivery (state, settled);
+"];
+
+/// The newest version this program knows.
+pub const VERSION: i64 = MIGRATIONS.len() as i64;
+
+/// Keeps a second sidecar off the file for as long as it lives.
+pub struct Lock(#[expect(dead_code, reason = "held, never read")] File);
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// Takes the lock file beside the store. It is a file of its own so that the `outbox` verbs can use the store meanwhile.
+pub fn lock(path: &Path) -> Result<Lock, StoreError> {
+    let open = |source| StoreError::Open { path: path.to_owned(), source };
+    let file = private(&beside(path, ".lock")).map_err(open)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Lock(file)),
+        Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path: path.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(open(source)),
+    }
+}
+
+/// Opens or makes a file that nobody else may read.
+fn private(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+}
+
+/// Opens the store for the writer. A corrupt file is set aside; traffic and new leads go on without it.
+pub fn open(path: &Path) -> Result<Connection, StoreError> {
+    match try_open(path) {
+        Err(StoreError::Sqlite(error)) if is_corrupt(&error) => {
+            set_aside(path, &error)?;
+            try_open(path)
+        }
+        other => other,
+    }
+}
+
+/// Whether the file itself is broken.
+pub fn is_corrupt(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+}
+
+/// Moves a broken file out of the way, with its log, so that somebody can look at it.
+pub fn set_aside(path: &Path, error: &rusqlite::Error) -> Result<(), StoreError> {
+    let stamp = format!(".corrupt-{}", UnixMillis::now().as_secs());
+    for suffix in ["", "-wal", "-shm"] {
+        let from = beside(path, suffix);
+        if from.exists() {
+            let to = beside(&beside(path, &stamp), suffix);
+            std::fs::rename(&from, to).map_err(|source| StoreError::Open { path: from, source })?;
+        }
+    }
+    tracing::error!(
+        %error,
+        store = %path.display(),
+        aside = %beside(path, &stamp).display(),
+        "the store is corrupt: it was set aside and a new one started; what it held is not sent. Keep it for recovery"
+    );
+    Ok(())
+}
+
+fn try_open(path: &Path) -> Result<Connection, StoreError> {
+    private(path).map_err(|source| StoreError::Open { path: path.to_owned(), source })?;
+    let mut connection = Connection::open(path)?;
+    configure(&connection)?;
+    let sound: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    if sound != "ok" {
+        let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+        return Err(rusqlite::Error::SqliteFailure(code, Some(sound)).into());
+    }
+    migrate(&mut connection)?;
+    Ok(connection)
+}
+
+/// What every connection that writes needs.
+pub fn configure(connection: &Connection) -> Result<(), StoreError> {
+    connection.busy_timeout(BUSY)?;
+    // Only heeded while the file is empty.
+    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    // WAL with NORMAL would survive kill -9, but not a power cut.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", "ON")?;
+    // Erased means erased: freed space is overwritten.
+    connection.pragma_update(None, "secure_delete", "ON")?;
+    Ok(())
+}
+
+fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let done = usize::try_from(found).ok().filter(|done| *done <= MIGRATIONS.len());
+    let Some(done) = done else { return Err(StoreError::Newer { found, known: VERSION }) };
+    for (index, migration) in MIGRATIONS.iter().enumerate().skip(done) {
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(migration)?;
+        transaction.pragma_update(None, "user_version", i64::try_from(index).unwrap_or_default() + 1)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}

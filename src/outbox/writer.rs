@@ -1,0 +1,311 @@
+//! The thread that owns the connection. It does one thing at a time, so that no write waits for another.
+//!
+//! When the store refuses (disk full, locked, broken), admissions wait in a bounded memory and settlements wait with
+//! them; both are tried again every second, without a restart.
+
+use std::collections::{HashSet, VecDeque};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, OptionalExtension, params};
+use tokio::sync::{oneshot, watch};
+
+use super::{Admission, Admitted, Due, OutboxCounts, Settlement, StoreError, Verdict};
+use super::{admit, deliveries, schema, sweep};
+use crate::exchange::UnixMillis;
+
+/// How often what was refused is tried again, and changes by other processes are looked for.
+const TICK: Duration = Duration::from_secs(1);
+/// How often old rows are swept.
+const SWEEP: Duration = Duration::from_secs(60);
+/// Leads that wait in memory at most, and their bytes: a few minutes of a busy site.
+const MAX_RING: usize = 1000;
+const MAX_RING_BYTES: usize = 8 * 1024 * 1024;
+/// Admissions tried again in one transaction.
+const BATCH: usize = 32;
+
+pub type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
+
+/// What the writer is asked to do.
+pub enum Command {
+    Admit {
+        admissions: Vec<Admission>,
+        reply: SyncSender<Result<Vec<Admitted>, StoreError>>,
+    },
+    Due {
+        pixel: String,
+        now: UnixMillis,
+        limit: usize,
+        max_bytes: usize,
+        reply: Reply<Vec<Due>>,
+    },
+    NextDue {
+        pixel: String,
+        now: UnixMillis,
+        reply: Reply<Option<UnixMillis>>,
+    },
+    Settle {
+        settlements: Vec<Settlement>,
+        now: UnixMillis,
+        reply: Reply<()>,
+    },
+    FirstUse {
+        label: String,
+        now: UnixMillis,
+        reply: Reply<UnixMillis>,
+    },
+    /// Lets a test fill the disk.
+    #[cfg(test)]
+    LimitPages(Option<u32>),
+    Close,
+}
+
+pub struct Writer {
+    path: PathBuf,
+    connection: Connection,
+    _lock: schema::Lock,
+    counts: Arc<OutboxCounts>,
+    news: watch::Sender<u64>,
+    /// Handed out and not settled.
+    in_flight: HashSet<i64>,
+    ring: VecDeque<Admission>,
+    ring_bytes: usize,
+    unsettled: Vec<(Settlement, UnixMillis)>,
+    data_version: i64,
+}
+
+impl Writer {
+    pub fn open(path: &Path, counts: Arc<OutboxCounts>, news: watch::Sender<u64>) -> Result<Self, StoreError> {
+        let lock = schema::lock(path)?;
+        let connection = schema::open(path)?;
+        let mut writer = Self {
+            path: path.to_owned(),
+            connection,
+            _lock: lock,
+            counts,
+            news,
+            in_flight: HashSet::new(),
+            ring: VecDeque::new(),
+            ring_bytes: 0,
+            unsettled: Vec::new(),
+            data_version: 0,
+        };
+        writer.data_version = writer.read_data_version()?;
+        writer.gauge()?;
+        Ok(writer)
+    }
+
+    /// The secret, made at the first call.
+    pub fn secret(&self) -> Result<[u8; 32], StoreError> {
+        let mut fresh = [0; 32];
+        getrandom::fill(&mut fresh).map_err(|error| StoreError::Open {
+            path: self.path.clone(),
+            source: std::io::Error::other(error.to_string()),
+        })?;
+        self.connection.execute(
+            "INSERT INTO meta (key, value) VALUES ('event_id_secret', ?1) ON CONFLICT DO NOTHING",
+            params![fresh.as_slice()],
+        )?;
+        let secret =
+            self.connection.query_row("SELECT value FROM meta WHERE key = 'event_id_secret'", [], |row| row.get(0))?;
+        Ok(secret)
+    }
+
+    pub fn run(mut self, commands: &Receiver<Command>) {
+        let (mut ticked, mut swept) = (Instant::now(), Instant::now());
+        loop {
+            match commands.recv_timeout(TICK.saturating_sub(ticked.elapsed())) {
+                Ok(Command::Close) | Err(RecvTimeoutError::Disconnected) => break,
+                Ok(command) => self.serve(command),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            if ticked.elapsed() >= TICK {
+                ticked = Instant::now();
+                self.tick();
+            }
+            if swept.elapsed() >= SWEEP {
+                swept = Instant::now();
+                if let Err(error) = sweep::sweep(&self.connection, UnixMillis::now()) {
+                    self.complain("sweeping", &error);
+                }
+            }
+        }
+        self.tick();
+        if !self.ring.is_empty() {
+            tracing::error!(leads = self.ring.len(), "stopped while the store refuses writes: these leads are lost");
+        }
+    }
+
+    // A caller that has stopped waiting for its answer needs none.
+    fn serve(&mut self, command: Command) {
+        match command {
+            Command::Admit { admissions, reply } => drop(reply.send(self.admit(admissions))),
+            Command::Due { pixel, now, limit, max_bytes, reply } => {
+                let due = deliveries::take_due(&mut self.connection, &self.in_flight, &pixel, now, limit, max_bytes);
+                if let Ok(due) = &due {
+                    self.in_flight.extend(due.iter().map(|due| due.id));
+                }
+                drop(reply.send(due.map_err(Into::into)));
+            }
+            Command::NextDue { pixel, now, reply } => {
+                let next = deliveries::next_due(&self.connection, &self.in_flight, &pixel, now);
+                drop(reply.send(next.map_err(Into::into)));
+            }
+            Command::Settle { settlements, now, reply } => {
+                self.unsettled.extend(settlements.into_iter().map(|settlement| (settlement, now)));
+                self.write_settlements();
+                drop(reply.send(Ok(())));
+            }
+            Command::FirstUse { label, now, reply } => drop(reply.send(self.first_use(&label, now))),
+            #[cfg(test)]
+            Command::LimitPages(pages) => self.limit_pages(pages),
+            Command::Close => {}
+        }
+    }
+
+    /// SQLite then answers as it does on a full disk.
+    #[cfg(test)]
+    pub fn limit_pages(&mut self, pages: Option<u32>) {
+        // A limit below the present size means the present size.
+        let pages = pages.unwrap_or(u32::MAX - 1);
+        self.connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(())).unwrap();
+    }
+
+    fn admit(&mut self, admissions: Vec<Admission>) -> Result<Vec<Admitted>, StoreError> {
+        let cause = match self.try_admit(&admissions) {
+            Ok(admitted) => return Ok(admitted),
+            Err(error) => error.to_string(),
+        };
+        let bytes: usize = admissions.iter().map(|admission| admission.body.len()).sum();
+        if self.ring.len() + admissions.len() > MAX_RING || self.ring_bytes + bytes > MAX_RING_BYTES {
+            self.counts.lost.fetch_add(admissions.len() as u64, Ordering::Relaxed);
+            return Err(StoreError::Full { cause });
+        }
+        self.ring_bytes += bytes;
+        self.ring.extend(admissions);
+        self.counts.ring.store(self.ring.len() as u64, Ordering::Relaxed);
+        Err(StoreError::Kept { cause })
+    }
+
+    fn try_admit(&mut self, admissions: &[Admission]) -> rusqlite::Result<Vec<Admitted>> {
+        let admitted = admit::admit(&mut self.connection, admissions, UnixMillis::now());
+        match &admitted {
+            Ok(admitted) => {
+                let new = admitted.iter().filter(|one| matches!(one, Admitted::New { .. })).count() as u64;
+                self.counts.committed.fetch_add(new, Ordering::Relaxed);
+                self.counts.duplicates.fetch_add(admitted.len() as u64 - new, Ordering::Relaxed);
+                if new > 0 {
+                    self.tell();
+                }
+            }
+            Err(error) => {
+                self.counts.refused.fetch_add(1, Ordering::Relaxed);
+                self.complain("storing leads", error);
+                if schema::is_corrupt(error) {
+                    self.start_anew(error);
+                }
+            }
+        }
+        admitted
+    }
+
+    /// The file broke while running: what is in memory is still good, so it goes into a new one.
+    fn start_anew(&mut self, error: &rusqlite::Error) {
+        let fresh = schema::set_aside(&self.path, error).and_then(|()| schema::open(&self.path));
+        match fresh {
+            Ok(connection) => {
+                self.connection = connection;
+                self.in_flight.clear();
+                self.unsettled.clear();
+            }
+            Err(error) => tracing::error!(%error, store = %self.path.display(), "no new store could be started"),
+        }
+    }
+
+    fn tick(&mut self) {
+        while !self.ring.is_empty() {
+            let batch: Vec<_> = self.ring.iter().take(BATCH).cloned().collect();
+            if self.try_admit(&batch).is_err() {
+                break;
+            }
+            for admission in self.ring.drain(..batch.len()) {
+                self.ring_bytes = self.ring_bytes.saturating_sub(admission.body.len());
+            }
+            tracing::info!(leads = batch.len(), "the store takes writes again: leads from memory are on disk");
+        }
+        self.counts.ring.store(self.ring.len() as u64, Ordering::Relaxed);
+        self.write_settlements();
+        match self.read_data_version() {
+            // Somebody else wrote: `outbox retry`.
+            Ok(version) if version != self.data_version => {
+                self.data_version = version;
+                self.tell();
+            }
+            Ok(_) => {}
+            Err(error) => self.complain("looking for changes", &error),
+        }
+        if let Err(error) = self.gauge() {
+            self.complain("counting", &error);
+        }
+    }
+
+    fn write_settlements(&mut self) {
+        if self.unsettled.is_empty() {
+            return;
+        }
+        let now = self.unsettled.last().map_or_else(UnixMillis::now, |(_, now)| *now);
+        let settlements: Vec<_> = self.unsettled.iter().map(|(settlement, _)| settlement.clone()).collect();
+        match deliveries::settle(&mut self.connection, &settlements, now) {
+            Ok(()) => {
+                for settlement in &settlements {
+                    self.in_flight.remove(&settlement.id);
+                }
+                self.unsettled.clear();
+                if settlements.iter().any(|settlement| matches!(settlement.verdict, Verdict::Retry { .. })) {
+                    self.tell();
+                }
+            }
+            Err(error) => self.complain("recording deliveries (tried again)", &error),
+        }
+    }
+
+    fn first_use(&self, label: &str, now: UnixMillis) -> Result<UnixMillis, StoreError> {
+        let key = format!("first_use:{label}");
+        self.connection.execute(
+            "INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+            params![key, now.0.to_be_bytes().as_slice()],
+        )?;
+        let first: Option<[u8; 8]> = self
+            .connection
+            .query_row("SELECT value FROM meta WHERE key = ?1", params![key], |row| row.get(0))
+            .optional()?;
+        Ok(first.map_or(now, |bytes| UnixMillis(u64::from_be_bytes(bytes))))
+    }
+
+    fn read_data_version(&self) -> rusqlite::Result<i64> {
+        self.connection.pragma_query_value(None, "data_version", |row| row.get(0))
+    }
+
+    fn gauge(&self) -> rusqlite::Result<()> {
+        let count = |state: &str| {
+            self.connection
+                .prepare_cached("SELECT count(*) FROM delivery WHERE state = ?1")?
+                .query_row(params![state], |row| row.get::<_, i64>(0))
+                .map(|count| u64::try_from(count).unwrap_or_default())
+        };
+        self.counts.pending.store(count("pending")?, Ordering::Relaxed);
+        self.counts.dead.store(count("dead")?, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn tell(&self) {
+        self.news.send_modify(|news| *news = news.wrapping_add(1));
+    }
+
+    fn complain(&self, what: &str, error: &rusqlite::Error) {
+        tracing::error!(%error, store = %self.path.display(), what, "the store refuses");
+    }
+}
