@@ -5,9 +5,11 @@
 #![allow(dead_code, reason = "the demo and each test file use a part of it")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::must_use_candidate)]
 
+#[path = "http.rs"]
+pub mod http;
+
 use std::collections::VecDeque;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -80,11 +82,15 @@ impl Graph {
         let address = listener.local_addr().expect("the port that was bound");
         let graph = Self { address, state: Arc::default() };
         let serving = graph.clone();
-        thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let graph = serving.clone();
-                thread::spawn(move || graph.serve(stream));
+        http::serve(listener, move |request| {
+            let fault = serving.lock().faults.pop_front();
+            if let Some(Fault::Delay(delay)) = fault {
+                thread::sleep(delay);
             }
+            let (status, text, extra) = serving.answer(&request.target, &request.head, &request.body, fault)?;
+            let mut headers = vec!["Content-Type: application/json"];
+            headers.extend(extra.as_deref());
+            Some(http::answer(status, &headers, &text))
         });
         graph
     }
@@ -130,27 +136,13 @@ impl Graph {
         self.state.0.lock().expect("no test panics while it holds this")
     }
 
-    fn serve(&self, stream: TcpStream) {
-        let mut writer = stream.try_clone().expect("a second handle");
-        let mut reader = BufReader::new(stream);
-        while let Some((target, head, body)) = read_request(&mut reader) {
-            let fault = self.lock().faults.pop_front();
-            if let Some(Fault::Delay(delay)) = fault {
-                thread::sleep(delay);
-            }
-            let answer = self.answer(&target, &head, &body, fault);
-            let Some((status, text, extra)) = answer else { return };
-            let reply = format!(
-                "HTTP/1.1 {status} -\r\nContent-Type: application/json\r\nContent-Length: {}\r\n{extra}\r\n{text}",
-                text.len()
-            );
-            if writer.write_all(reply.as_bytes()).is_err() {
-                return;
-            }
-        }
-    }
-
-    fn answer(&self, target: &str, head: &str, body: &[u8], fault: Option<Fault>) -> Option<(u16, String, String)> {
+    fn answer(
+        &self,
+        target: &str,
+        head: &str,
+        body: &[u8],
+        fault: Option<Fault>,
+    ) -> Option<(u16, String, Option<String>)> {
         let mut state = self.lock();
         state.traces += 1;
         let trace = format!("StandIn{:06}", state.traces);
@@ -165,12 +157,12 @@ impl Graph {
                 (status, error.to_string())
             }
         };
-        let mut extra = String::new();
+        let mut extra = None;
         match &fault {
             Some(Fault::Answer(s, t)) => (status, text) = (*s, t.clone()),
             Some(Fault::AnswerWith(s, t, header)) => {
                 (status, text) = (*s, t.clone());
-                extra = format!("{header}\r\n");
+                extra = Some(header.clone());
             }
             Some(Fault::HangUp) => status = 0,
             Some(Fault::AcceptAndHangUp | Fault::Delay(_)) | None => {}
@@ -184,23 +176,6 @@ impl Graph {
         self.state.1.notify_all();
         (!matches!(fault, Some(Fault::HangUp | Fault::AcceptAndHangUp))).then_some((status, text, extra))
     }
-}
-
-fn read_request(reader: &mut impl BufRead) -> Option<(String, String, Vec<u8>)> {
-    let mut head = String::new();
-    while !head.ends_with("\r\n\r\n") {
-        if reader.read_line(&mut head).ok()? == 0 {
-            return None;
-        }
-    }
-    let target = head.split(' ').nth(1)?.to_owned();
-    let length = head.lines().find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
-    });
-    let mut body = vec![0; length.unwrap_or(0)];
-    reader.read_exact(&mut body).ok()?;
-    Some((target, head, body))
 }
 
 type Refusal = (u16, i64, Option<i64>, String);
