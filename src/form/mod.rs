@@ -1,18 +1,40 @@
 //! Bodies → fields → roles, and what the site's answer means.
+//!
+//! [`read`] goes through one exchange in fixed steps: decode the body; find the operator's rule and the handler whose
+//! post it is; read the contact data; look for a veto; ask the answer. Each step is a file, each handler one more.
 
+mod answer;
 pub mod body;
+mod content_coding;
+mod event_id;
+mod glob;
+mod handlers;
+mod html;
+mod json;
 pub mod multipart;
+mod names;
 pub mod page;
 pub mod roles;
+mod rule;
+mod tokens;
+mod url;
+mod urlencoded;
+mod veto;
+mod volatile;
+
+use std::fmt;
 
 use http::Method;
+use sha2::{Digest, Sha256};
 
 use crate::config::FormRule;
-use crate::exchange::Exchange;
+use crate::exchange::{Captured, Exchange};
 use crate::reason::Reason;
-use body::Fields;
+use answer::Answer;
+use body::{BodyType, Fields};
+use handlers::{Outcome, Post, Recognised};
 use page::Page;
-use roles::Roles;
+use roles::{Declared, Known, Roles};
 
 /// Whether the site accepted the submission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,14 +54,13 @@ pub struct SuppliedEventId {
     pub source: &'static str,
 }
 
-/// Everything that was read from one exchange.
-#[derive(Debug)]
+/// Everything that was read from one exchange. It holds contact data: `Debug` shows none of it.
 pub struct Reading {
     /// Lead or not, and why.
     pub verdict: Verdict,
-    /// `cf7`, `wordpress`, `generic`, `rule`, `none`.
+    /// `cf7`, `wordpress`, `generic`, `rule`, `none`; the plugin's name where it is known and not yet understood.
     pub handler: &'static str,
-    /// The form's stable id within the site, e.g. `cf7:5` or `/contact`.
+    /// The form's stable id within the site, e.g. `cf7:5` or `/contact#form_id`.
     pub form: String,
     /// What the site's answer said: `accepted`, `refused`, `unknown`, `not_examined`.
     pub outcome: &'static str,
@@ -61,27 +82,213 @@ pub struct Reading {
     pub fields: Fields,
 }
 
+impl fmt::Debug for Reading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reading")
+            .field("verdict", &self.verdict)
+            .field("handler", &self.handler)
+            .field("form", &self.form)
+            .field("outcome", &self.outcome)
+            .field("marker", &self.marker)
+            .field("roles", &self.roles)
+            .field("rule", &self.rule)
+            .field("canonical_fields", &self.canonical_fields.len())
+            .field("fields", &self.fields)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Reading {
+    fn not_examined(reason: Reason) -> Self {
+        Self {
+            verdict: Verdict::NoLead(reason),
+            handler: "none",
+            form: String::new(),
+            outcome: "not_examined",
+            marker: String::new(),
+            roles: Roles::default(),
+            page_url: None,
+            referrer_url: None,
+            rule: None,
+            canonical_fields: Vec::new(),
+            supplied_event_id: None,
+            fields: Fields::default(),
+        }
+    }
+
+    fn conclude(&mut self, outcome: Outcome) {
+        let (verdict, word, marker) = match outcome {
+            Outcome::Accepted(marker) => (Verdict::Lead, "accepted", marker),
+            Outcome::Refused(reason, marker) => (Verdict::NoLead(reason), "refused", marker),
+            Outcome::Unknown(marker) => (Verdict::NoLead(Reason::UnknownOutcome), "unknown", marker),
+            Outcome::Unseen(reason, marker) => (Verdict::NoLead(reason), "unknown", marker),
+        };
+        self.verdict = verdict;
+        self.outcome = word;
+        self.marker = marker;
+    }
+}
+
+/// Endpoints of WordPress that take no forms: RPC, cron, and the screens of its administration.
+fn is_machine_endpoint(path: &str) -> bool {
+    path.ends_with("/xmlrpc.php")
+        || path.ends_with("/wp-cron.php")
+        || path.contains("/wp-json/wp/v2/")
+        || path.contains("/wp-json/batch/v1")
+        || path.split_once("/wp-admin/").is_some_and(|(_, page)| !matches!(page, "admin-ajax.php" | "admin-post.php"))
+}
+
 /// Whether a request may be a form post at all: the cheap test on its head.
 #[must_use]
-pub fn is_form_post(_method: &Method, _target: &str, _content_type: Option<&str>) -> bool {
-    false
+pub fn is_form_post(method: &Method, target: &str, content_type: Option<&str>) -> bool {
+    let path = target.split(['?', '#']).next().unwrap_or_default();
+    method == Method::POST && content_type.and_then(BodyType::of).is_some() && !is_machine_endpoint(path)
 }
 
 /// Reads one exchange.
 #[must_use]
-pub fn read(_exchange: &Exchange, _rules: &[FormRule], _page: Option<&Page>) -> Reading {
-    Reading {
-        verdict: Verdict::NoLead(Reason::NotAForm),
-        handler: "none",
-        form: String::new(),
-        outcome: "not_examined",
-        marker: String::new(),
-        roles: Roles::default(),
-        page_url: None,
-        referrer_url: None,
-        rule: None,
-        canonical_fields: Vec::new(),
-        supplied_event_id: None,
-        fields: Fields::default(),
+pub fn read(exchange: &Exchange, rules: &[FormRule], page: Option<&Page>) -> Reading {
+    let mut reading = Reading::not_examined(Reason::NotAForm);
+    if let Err(reason) = examine(&mut reading, exchange, rules, page) {
+        reading.verdict = Verdict::NoLead(reason);
     }
+    reading
 }
+
+/// Fills the reading step by step; an error is the reason why the site's answer was not asked.
+fn examine(reading: &mut Reading, exchange: &Exchange, rules: &[FormRule], page: Option<&Page>) -> Result<(), Reason> {
+    let request = &exchange.request;
+    let referer = request.header("referer").and_then(|referer| url::on_this_site(referer, request));
+    let page_url = referer.unwrap_or_else(|| url::own(request));
+    reading.page_url = Some(page_url.clone());
+    reading.rule = rule::find(rules, request, &page_url);
+    let rule = reading.rule.and_then(|index| rules.get(index));
+    let content_type = request.header("content-type");
+    if !is_form_post(&request.method, &request.target, content_type) {
+        return Err(Reason::NotAForm);
+    }
+    if rule.is_some_and(|rule| rule.ignore) {
+        reading.handler = "rule";
+        return Err(Reason::IgnoredByRule);
+    }
+    let answer = exchange.response.as_ref().map(Answer::new);
+    let wire_fields = match &request.body {
+        Captured::Whole(body) => {
+            let site_encoding = answer.as_ref().and_then(Answer::encoding);
+            body::decode(content_type.unwrap_or_default(), body, site_encoding).map_err(|_| Reason::Malformed)?
+        }
+        Captured::OverCap(_) | Captured::OverBudget => return Err(Reason::OverBudget),
+        Captured::Aborted => return Err(Reason::Aborted),
+    };
+    reading.fields = wire_fields.clone();
+
+    let mut post = Post {
+        request,
+        fields: &wire_fields,
+        form: page.and_then(|page| page.form_of(&wire_fields)),
+        invalid_marks: page.map_or(0, |page| page.invalid_marks),
+        page_url: &page_url,
+    };
+    let (handler, recognised) = handlers::recognise(&post);
+    reading.handler = handler.name();
+    let form_id = match recognised {
+        Recognised::Form(id) => id,
+        Recognised::Never(reason) => return Err(reason),
+    };
+    let named_page = handler.page_url(&post).and_then(|url| url::on_this_site(&url, request));
+    if let Some(url) = &named_page {
+        post.page_url = url;
+        reading.page_url = Some(url.clone());
+    }
+    if let Some(fields) = handler.fields(&post) {
+        reading.fields = fields;
+    }
+    reading.referrer_url = referrer_of_page(&reading.fields, post.page_url);
+    let is_kept = |name: &str| !handler.is_own_field(name) && !volatile::is_volatile(name) && !veto::is_secret(name);
+    let kept = reading.fields.list.iter().filter(|field| is_kept(&field.name));
+    reading.canonical_fields = kept.map(|field| (field.name.clone(), field.value.clone())).collect();
+    reading.form = form_id.unwrap_or_else(|| form_of_page(post.page_url, &reading.fields, &reading.canonical_fields));
+
+    let mut declared = handler.roles(&post, answer.as_ref());
+    let own_fields = reading.fields.list.iter().filter(|field| handler.is_own_field(&field.name));
+    declared.extend(own_fields.map(|field| Declared::not_contact(&field.name)));
+    let map = rule.map_or(&[][..], |rule| &rule.fields);
+    reading.roles = roles::read(&reading.fields, Known { rule: map, declared: &declared, page: post.form });
+    if let Some(reason) = veto::check(request, &reading.fields, post.form) {
+        return Err(reason);
+    }
+
+    let success = rule.and_then(|rule| rule.success.as_ref()).filter(|success| rule::is_set(success));
+    if success.is_some() {
+        reading.handler = "rule";
+    }
+    // Anything may be POSTed to a site: without an address or a number only known form software is looked at further.
+    if matches!(reading.handler, "rule" | "generic") && !reading.roles.contact.is_reachable() {
+        return Err(Reason::NoContact);
+    }
+    reading.conclude(match (&answer, success) {
+        (None, _) => Outcome::refused(Reason::UpstreamError, "no_answer"),
+        (Some(answer), Some(success)) => rule::outcome(success, request, answer),
+        (Some(answer), None) => handler.outcome(&post, answer),
+    });
+    reading.supplied_event_id = event_id::of_page(request, &reading.fields, answer.as_ref()).or_else(|| {
+        let id = handler.submission_id(&post, answer.as_ref()?)?;
+        event_id::of_handler(handler.name(), request.host_name(), &reading.form, &id)
+    });
+    Ok(())
+}
+
+/// Hidden fields in which forms keep where the visitor came from before the page (WPForms, Forminator and hand-made ones).
+const REFERRER_FIELDS: &[&str] = &[
+    "referrer_url",
+    "referer_url",
+    "url_referer",
+    "url_referrer",
+    "http_referer",
+    "http_referrer",
+    "referrer",
+    "referer",
+];
+/// Longest referrer taken from a field.
+const MAX_REFERRER: usize = 2000;
+
+/// The page's own referrer, where the form carries it: the submission's `Referer` is the page itself. Some software puts
+/// the page's address into a field of that name, which says nothing new.
+fn referrer_of_page(fields: &Fields, page_url: &str) -> Option<String> {
+    let is_url = |text: &&str| {
+        text.len() <= MAX_REFERRER && text.bytes().all(|b| b.is_ascii_graphic()) && url::Url::absolute(text).is_some()
+    };
+    REFERRER_FIELDS
+        .iter()
+        .find_map(|name| fields.get(name).map(str::trim).filter(is_url))
+        .filter(|referrer| *referrer != page_url)
+        .map(str::to_owned)
+}
+
+/// Fields by which software names its forms.
+const FORM_ID_FIELDS: &[&str] = &["form_id", "form-id", "formid", "form_name", "form-name", "_form", "webform_id"];
+/// Longest form id taken from a field.
+const MAX_FORM_ID: usize = 64;
+
+/// The id of a form that no handler names: the page's path, and the form's own id or a hash of its field names.
+fn form_of_page(page_url: &str, fields: &Fields, canonical: &[(String, String)]) -> String {
+    let path = url::Url::absolute(page_url).map_or_else(|| "/".to_owned(), |url| url.path.into_owned());
+    let plain = |id: &&str| {
+        (1..=MAX_FORM_ID).contains(&id.len())
+            && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b':'))
+    };
+    let own = FORM_ID_FIELDS.iter().find_map(|name| fields.get(name).filter(plain));
+    let id = own.map_or_else(
+        || {
+            let mut names: Vec<_> = canonical.iter().map(|(name, _)| name.as_str()).collect();
+            names.sort_unstable();
+            names.dedup();
+            hex::encode(Sha256::digest(names.join("\n")).get(..4).unwrap_or_default())
+        },
+        str::to_owned,
+    );
+    format!("{path}#{id}")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,187 @@
+//! The form handlers: each knows the posts of one piece of software, and what its answers mean.
+//!
+//! A handler is one file with one [`Handler`] and one line in [`HANDLERS`]. It knows its own request, the names of its
+//! own fields and the machine words of its own answers; everything that is alike for all (roles, vetoes, rules, event
+//! ids) is done once, outside. Message texts are never looked at: they are in the site's language.
+
+mod cf7;
+mod generic;
+mod json;
+mod unsupported;
+mod wordpress;
+
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
+
+use super::answer::{Answer, NoBody};
+use super::body::Fields;
+use super::page::PageForm;
+use super::roles::Declared;
+use super::url::Url;
+use crate::exchange::RequestRecord;
+use crate::reason::Reason;
+
+/// One submission, as handlers see it.
+pub(super) struct Post<'a> {
+    pub request: &'a RequestRecord,
+    pub fields: &'a Fields,
+    /// The form on the learned page, and how much of that page was marked as wrong.
+    pub form: Option<&'a PageForm>,
+    pub invalid_marks: usize,
+    /// Absolute URL of the page the form was on.
+    pub page_url: &'a str,
+}
+
+impl Post<'_> {
+    /// WordPress's dispatch word of `admin-ajax.php` and `admin-post.php`.
+    pub(super) fn action(&self) -> Option<Cow<'_, str>> {
+        self.fields.get("action").map(Cow::Borrowed).or_else(|| self.query("action"))
+    }
+
+    /// A parameter of the target's query.
+    pub(super) fn query(&self, name: &str) -> Option<Cow<'_, str>> {
+        form_urlencoded::parse(self.request.query().as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value)
+    }
+
+    /// The route of WordPress's REST API: `/contact-form-7/v1/…`, behind whatever prefix the site uses, or in
+    /// `rest_route`.
+    pub(super) fn rest_route(&self, namespace: &str) -> Option<String> {
+        let whole = match self.query("rest_route") {
+            Some(route) => route.into_owned(),
+            None => percent_decode_str(self.request.path()).decode_utf8().ok()?.into_owned(),
+        };
+        let at = whole.find(namespace).filter(|_| namespace.starts_with('/'))?;
+        whole.get(at..).map(|route| route.trim_end_matches('/').to_owned())
+    }
+
+    /// Whether the path ends like this: installations live in folders.
+    pub(super) fn path_ends(&self, end: &str) -> bool {
+        self.request.path().ends_with(end)
+    }
+
+    /// Whether a script sent it (`fetch`, `XMLHttpRequest`) and not a browser that follows a form.
+    pub(super) fn is_by_script(&self) -> bool {
+        let header = |name| self.request.header(name);
+        let json = |value: &str| value.contains("json");
+        header("x-requested-with").is_some()
+            || header("content-type").is_some_and(json)
+            || header("accept").is_some_and(json)
+            || header("sec-fetch-mode").is_some_and(|mode| mode != "navigate")
+    }
+
+    /// The page the form was on, in its parts.
+    pub(super) fn page(&self) -> Option<Url<'_>> {
+        Url::absolute(self.page_url)
+    }
+}
+
+/// What a handler makes of a request alone.
+pub(super) enum Recognised {
+    /// A submission of the form with this stable id, free of personal data; `None`: named by its page.
+    Form(Option<String>),
+    /// A post that is never a lead, whatever the answer.
+    Never(Reason),
+}
+
+/// What the answer says, with the machine words that decided.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Accepted(String),
+    Refused(Reason, String),
+    /// Nothing in it says whether the site accepted it.
+    Unknown(String),
+    /// The answer, or what of it matters, could not be looked at.
+    Unseen(Reason, String),
+}
+
+impl Outcome {
+    pub(super) fn accepted(marker: impl Into<String>) -> Self {
+        Self::Accepted(marker.into())
+    }
+
+    pub(super) fn refused(reason: Reason, marker: impl Into<String>) -> Self {
+        Self::Refused(reason, marker.into())
+    }
+
+    pub(super) fn unknown(marker: impl Into<String>) -> Self {
+        Self::Unknown(marker.into())
+    }
+
+    /// Why an answer without a readable body says nothing.
+    pub(super) fn without_body(why: NoBody) -> Self {
+        match why {
+            NoBody::OverCap => Self::unknown("answer_over_cap"),
+            NoBody::Unreadable => Self::unknown("answer_not_decodable"),
+            NoBody::OverBudget => Self::Unseen(Reason::OverBudget, "answer_over_budget".into()),
+            NoBody::Aborted => Self::Unseen(Reason::Aborted, "answer_aborted".into()),
+        }
+    }
+
+    /// What a status says that no handler has a meaning of its own for: RFC 4918's 422 is what frameworks answer to
+    /// invalid fields, any other 4xx or 5xx is a failure.
+    pub(super) fn of_status(answer: &Answer<'_>) -> Option<Self> {
+        let status = answer.status();
+        let reason = match status.as_u16() {
+            422 => Reason::Validation,
+            400.. => Reason::UpstreamError,
+            _ => return None,
+        };
+        Some(Self::refused(reason, format!("status:{}", status.as_u16())))
+    }
+}
+
+/// The knowledge of one form software.
+pub(super) trait Handler: Sync {
+    /// The word for it in reports.
+    fn name(&self) -> &'static str;
+
+    /// Whether the request is one of its posts.
+    fn recognise(&self, post: &Post<'_>) -> Option<Recognised>;
+
+    /// The fields, where they are packed in another field. Default: as decoded.
+    fn fields(&self, _post: &Post<'_>) -> Option<Fields> {
+        None
+    }
+
+    /// Roles that the request or the answer declares.
+    fn roles(&self, _post: &Post<'_>, _answer: Option<&Answer<'_>>) -> Vec<Declared> {
+        Vec::new()
+    }
+
+    /// What the answer says.
+    fn outcome(&self, post: &Post<'_>, answer: &Answer<'_>) -> Outcome;
+
+    /// The id that the software gave this very submission: unique per submission, not namespaced.
+    fn submission_id(&self, _post: &Post<'_>, _answer: &Answer<'_>) -> Option<String> {
+        None
+    }
+
+    /// The page the form was on, where the fields say it.
+    fn page_url(&self, _post: &Post<'_>) -> Option<String> {
+        None
+    }
+
+    /// Whether a field is the software's own: no contact data, no part of the fingerprint.
+    fn is_own_field(&self, _name: &str) -> bool {
+        false
+    }
+}
+
+/// The handler whose post it is; the generic rule where there is none.
+pub(super) fn recognise(post: &Post<'_>) -> (&'static dyn Handler, Recognised) {
+    let unsupported = unsupported::ALL.iter().map(|handler| handler as &dyn Handler);
+    let mut known = HANDLERS.iter().copied().chain(unsupported).chain([&wordpress::AdminAjax as &dyn Handler]);
+    known
+        .find_map(|handler| Some((handler, handler.recognise(post)?)))
+        .unwrap_or_else(|| (&generic::Generic, generic::recognise(post)))
+}
+
+/// Known software; the first that recognises a post has it.
+static HANDLERS: &[&dyn Handler] = &[&wordpress::WordPress, &cf7::ContactForm7];
+
+/// A short machine word from an answer, fit for a log line; anything else is `?`.
+fn machine_word(text: &str) -> &str {
+    let is_word = text.len() <= 40 && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
+    if is_word { text } else { "?" }
+}

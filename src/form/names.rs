@@ -1,0 +1,297 @@
+//! Field names and labels → what they mean.
+
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
+
+use super::tokens::{EMAIL_STEMS, FILLERS, NOT_A_PERSON, NOT_THE_VISITORS, PHONE_STEMS, PHONE_WORDS, PHRASES, Role};
+use crate::lead::contact::Key;
+
+/// What a name or a label says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Meaning {
+    /// It is this.
+    Role(Role),
+    /// It is something else, surely.
+    NotContact,
+    /// It says nothing.
+    Unknown,
+}
+
+/// Last segments that say nothing of their own: Drupal's `mail[0][value]`, lists.
+const EMPTY_SEGMENTS: &[&str] = &["", "value", "und", "target", "input", "text"];
+
+/// Reads the name of a field: `form_fields[email]`, `billing_last_name`, `ctl00$txtVorname`, `name-1-first-name`.
+pub(super) fn of_name(name: &str) -> Meaning {
+    let segments: Vec<_> = name.split(['[', ']', '.', '$', ':']).flat_map(words).collect();
+    let telling = |segment: &&Vec<String>| !EMPTY_SEGMENTS.contains(&segment.concat().as_str());
+    let Some(at) = segments.iter().rposition(|segment| telling(&segment)) else { return Meaning::Unknown };
+    let (before, leaf) = (segments.get(..at).unwrap_or_default(), segments.get(at).map_or(&[][..], Vec::as_slice));
+    let about_a_thing = before.iter().flatten().any(|word| NOT_A_PERSON.contains(&word.as_str()));
+    // `name[first]`: the segment before says of what.
+    if let [word] = leaf
+        && matches!(word.as_str(), "first" | "last")
+    {
+        let of_a_name = before.last().is_some_and(|parent| matches!(of_words(parent), Meaning::Role(Role::Name)));
+        return match (of_a_name && !about_a_thing, word.as_str()) {
+            (false, _) => Meaning::Unknown,
+            (true, "first") => Meaning::Role(Role::Match(Key::Fn)),
+            (true, _) => Meaning::Role(Role::Match(Key::Ln)),
+        };
+    }
+    match of_words(leaf) {
+        // `company[name]` is no person's; `event[first_name]`, `company[email]` are.
+        Meaning::Role(role) if about_a_thing && !is_own(role) => Meaning::NotContact,
+        meaning => meaning,
+    }
+}
+
+/// Reads a label: `E-Mail-Adresse *`, `Ihr Name (Pflichtfeld)`.
+pub(super) fn of_label(label: &str) -> Meaning {
+    // "Phone number to reach you" is not about a recipient.
+    of_words(&words(label).into_iter().flatten().filter(|word| word != "to").collect::<Vec<_>>())
+}
+
+fn of_words(words: &[String]) -> Meaning {
+    let contains = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
+    let whole = words.concat();
+    let core = without_fillers(words);
+    let joined = core.concat();
+    let phrase = |text: &str| PHRASES.iter().find(|(_, list)| list.contains(&text)).map(|(role, _)| *role);
+    let role = phrase(&joined).or_else(|| phrase(&whole)).or_else(|| {
+        let has_stem = |stems: &[&str]| stems.iter().any(|stem| joined.contains(stem));
+        if has_stem(EMAIL_STEMS) {
+            Some(Role::Match(Key::Em))
+        } else if has_stem(PHONE_STEMS) || contains(PHONE_WORDS) {
+            Some(Role::Match(Key::Ph))
+        } else {
+            None
+        }
+    });
+    match role {
+        Some(role) if is_reachable(role) && contains(NOT_THE_VISITORS) => Meaning::NotContact,
+        // `user_name` is what one logs in with, `user_last_name` is a name.
+        Some(Role::Name) if whole.ends_with("username") => Meaning::NotContact,
+        Some(role) => Meaning::Role(role),
+        None if contains(NOT_A_PERSON) || contains(NOT_THE_VISITORS) => Meaning::NotContact,
+        None => Meaning::Unknown,
+    }
+}
+
+const fn is_reachable(role: Role) -> bool {
+    matches!(role, Role::Match(Key::Em | Key::Ph))
+}
+
+const fn is_own(role: Role) -> bool {
+    matches!(role, Role::Match(Key::Em | Key::Ph | Key::Fn | Key::Ln))
+}
+
+fn without_fillers(mut words: &[String]) -> &[String] {
+    let is_filler = |word: &String| FILLERS.contains(&word.as_str());
+    loop {
+        words = match words {
+            [first, rest @ ..] if !rest.is_empty() && is_filler(first) => rest,
+            [rest @ .., last] if !rest.is_empty() && is_filler(last) => rest,
+            _ => return words,
+        };
+    }
+}
+
+/// The folded words of a text, cut into groups at its numbers: `name-1-first-name` → `[name] [first name]`.
+pub(super) fn words(text: &str) -> Vec<Vec<String>> {
+    let mut groups = vec![Vec::new()];
+    let mut word = String::new();
+    let mut last = ' ';
+    let end_word = |word: &mut String, groups: &mut Vec<Vec<String>>| {
+        if let Some(group) = groups.last_mut().filter(|_| !word.is_empty()) {
+            group.push(std::mem::take(word));
+        }
+    };
+    for char in text.nfkd().filter(|char| !is_combining_mark(*char)) {
+        if char.is_numeric() {
+            end_word(&mut word, &mut groups);
+            if groups.last().is_some_and(|group| !group.is_empty()) {
+                groups.push(Vec::new());
+            }
+        } else if char.is_alphabetic() {
+            if last.is_lowercase() && char.is_uppercase() {
+                end_word(&mut word, &mut groups);
+            }
+            match char {
+                '\u{df}' | '\u{1e9e}' => word.push_str("ss"),
+                '\u{142}' | '\u{141}' => word.push('l'),
+                '\u{f8}' | '\u{d8}' => word.push('o'),
+                '\u{111}' | '\u{110}' => word.push('d'),
+                '\u{e6}' | '\u{c6}' => word.push_str("ae"),
+                '\u{153}' | '\u{152}' => word.push_str("oe"),
+                other => word.extend(other.to_lowercase()),
+            }
+        } else {
+            end_word(&mut word, &mut groups);
+        }
+        last = char;
+    }
+    end_word(&mut word, &mut groups);
+    if groups.len() > 1 && groups.last().is_some_and(Vec::is_empty) {
+        groups.pop();
+    }
+    groups
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(meaning: Meaning) -> &'static str {
+        match meaning {
+            Meaning::Role(role) => role.word(),
+            Meaning::NotContact => "not",
+            Meaning::Unknown => "?",
+        }
+    }
+
+    #[test]
+    fn names_are_read_in_nine_languages_and_in_any_dress() {
+        for (name, role) in [
+            ("email", "em"),
+            ("E-Mail", "em"),
+            ("your-email", "em"),
+            ("form_fields[email]", "em"),
+            ("mail[0][value]", "em"),
+            ("jform[contact_email]", "em"),
+            ("ctl00$Main$txtEmail", "em"),
+            ("billing_email", "em"),
+            ("useremail", "em"),
+            ("kundenEmailPrivat", "em"),
+            ("EMAIL", "em"),
+            ("adresse-mail", "em"),
+            ("correo_electronico", "em"),
+            ("e-postadress", "em"),
+            ("24_email_2", "em"),
+            ("mf-email", "em"),
+            ("emailconfirm", "em"),
+            ("data[user][email]", "em"),
+            ("tel-123", "ph"),
+            ("phone", "ph"),
+            ("PhoneNumber", "ph"),
+            ("Telefonnummer", "ph"),
+            ("handy", "ph"),
+            ("num\u{e9}ro-tel", "ph"),
+            ("m\u{f3}vil", "ph"),
+            ("telem\u{f3}vel", "ph"),
+            ("telefon_privat", "ph"),
+            ("kom\u{f3}rka", "ph"),
+            ("tel_mobile", "ph"),
+            ("first_name", "fn"),
+            ("firstName", "fn"),
+            ("FNAME", "fn"),
+            ("Vorname", "fn"),
+            ("pr\u{e9}nom", "fn"),
+            ("imi\u{119}", "fn"),
+            ("names[first_name]", "fn"),
+            ("name-1-first-name", "fn"),
+            ("name[first]", "fn"),
+            ("user_first_name", "fn"),
+            ("f\u{f6}rnamn", "fn"),
+            ("last-name", "ln"),
+            ("nachname", "ln"),
+            ("apellidos", "ln"),
+            ("your-name[last]", "ln"),
+            ("nazwisko", "ln"),
+            ("name", "name"),
+            ("your-name", "name"),
+            ("contact[name]", "name"),
+            ("name_2", "name"),
+            ("nom", "name"),
+            ("Vollst\u{e4}ndiger Name", "name"),
+            ("imi\u{119}-i-nazwisko", "name"),
+            ("nome_cognome", "name"),
+            ("city", "ct"),
+            ("address_1[city]", "ct"),
+            ("Ort", "ct"),
+            ("miejscowo\u{15b}\u{107}", "ct"),
+            ("citt\u{e0}", "ct"),
+            ("address-1-zip", "zp"),
+            ("PLZ", "zp"),
+            ("c\u{f3}digo-postal", "zp"),
+            ("cap", "zp"),
+            ("billing_state", "st"),
+            ("wojew\u{f3}dztwo", "st"),
+            ("country", "country"),
+            ("land", "country"),
+            ("date_of_birth", "db"),
+            ("geburtsdatum", "db"),
+            ("anrede", "ge"),
+            ("civilit\u{e9}", "ge"),
+        ] {
+            assert_eq!(said(of_name(name)), role, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_only_looks_like_contact_data_is_left_alone() {
+        for name in [
+            "import",
+            "support",
+            "report",
+            "sportstadt",
+            "captcha",
+            "capacity",
+            "landmark",
+            "statement",
+            "kontonummer",
+            "hausnummer",
+            "kundennummer",
+            "personnummer",
+            "hotel",
+            "message",
+            "your-subject",
+            "nachricht",
+            "company",
+            "company_name",
+            "company[name]",
+            "firma",
+            "bedrijfsnaam",
+            "user_name",
+            "username",
+            "nickname",
+            "project_name",
+            "product[name]",
+            "fax",
+            "telefax",
+            "recipient_email",
+            "friend_email",
+            "pet_name",
+            "id",
+            "x",
+            "",
+            "kod_rabatowy",
+            "partner_phone",
+            "email_subject",
+            "domain-name",
+            "first",
+            "fields[1][first]",
+            "street_name",
+        ] {
+            let meaning = of_name(name);
+            assert!(!matches!(meaning, Meaning::Role(_)), "{name} read as {}", said(meaning));
+        }
+    }
+
+    #[test]
+    fn labels_are_read_like_names_with_more_words_around() {
+        for (label, role) in [
+            ("E-Mail-Adresse *", "em"),
+            ("Your email (required)", "em"),
+            ("Ihr Name (Pflichtfeld)", "name"),
+            ("Telefon / Mobil", "ph"),
+            ("Pr\u{e9}nom", "fn"),
+            ("Nombre y apellidos", "name"),
+            ("Firma", "not"),
+            ("Postleitzahl", "zp"),
+            ("Your message (optional)", "not"),
+            ("I agree to the terms", "?"),
+        ] {
+            assert_eq!(said(of_label(label)), role, "{label}");
+        }
+    }
+}
