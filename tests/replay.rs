@@ -39,8 +39,11 @@ fn expected_hashes(fields: &Value) -> Vec<(&'static str, String)> {
         let raw = value.as_str().unwrap();
         if name == "name" {
             let (first, last) = split_name(raw);
-            first.iter().for_each(|first| add(Key::Fn, first));
-            last.iter().for_each(|last| add(Key::Ln, last));
+            for (key, part) in [(Key::Fn, first), (Key::Ln, last)] {
+                if let Some(part) = part {
+                    add(key, &part);
+                }
+            }
         } else {
             add(Key::from_name(name).unwrap(), raw);
         }

@@ -87,7 +87,8 @@ impl Graph {
             if let Some(Fault::Delay(delay)) = fault {
                 thread::sleep(delay);
             }
-            let (status, text, extra) = serving.answer(&request.target, &request.head, &request.body, fault)?;
+            let (status, text, extra) =
+                serving.answer(&request.target, &request.head, &request.body, fault.as_ref())?;
             let mut headers = vec!["Content-Type: application/json"];
             headers.extend(extra.as_deref());
             Some(http::answer(status, &headers, &text))
@@ -141,7 +142,7 @@ impl Graph {
         target: &str,
         head: &str,
         body: &[u8],
-        fault: Option<Fault>,
+        fault: Option<&Fault>,
     ) -> Option<(u16, String, Option<String>)> {
         let mut state = self.lock();
         state.traces += 1;
@@ -158,7 +159,7 @@ impl Graph {
             }
         };
         let mut extra = None;
-        match &fault {
+        match fault {
             Some(Fault::Answer(s, t)) => (status, text) = (*s, t.clone()),
             Some(Fault::AnswerWith(s, t, header)) => {
                 (status, text) = (*s, t.clone());

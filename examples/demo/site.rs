@@ -136,7 +136,7 @@ padding:1rem 1.5rem;background:#1c2733;color:#fff;display:flex;flex-wrap:wrap;ga
 #banner span{flex:1 1 16rem}#banner button.no{background:#51606e}";
 
 /// Writes what CookieYes writes: a cookie before any choice, and the choice when there is one.
-const BANNER: &str = r#"<div id=banner hidden><span>We would like to use cookies for advertising.</span><button id=accept>Accept</button>
+const BANNER: &str = r"<div id=banner hidden><span>We would like to use cookies for advertising.</span><button id=accept>Accept</button>
 <button id=reject class=no>Reject</button></div><script>
 const banner = document.getElementById('banner');
 const choose = (action, ads) => {
@@ -153,4 +153,4 @@ if (callback) callback.onsubmit = async event => {
   const json = await answer.json();
   callback.querySelector('output').textContent = json.success ? json.message : Object.values(json.errors).join(' ');
 };
-</script>"#;
+</script>";

@@ -59,8 +59,13 @@ fn list(store: &Inspector, state: Option<&str>, json: bool) -> Result<Exit, Stor
 fn text(row: &DeliveryRow) -> String {
     let time =
         |seconds| jiff::Timestamp::from_second(seconds).map_or_else(|_| String::from("?"), |time| time.to_string());
-    let mut line = format!(
-        "{:>6}  {}  {:<9}  {} {} to {}, {} attempt(s)",
+    let reason = row.reason.as_ref().map_or(String::new(), |reason| format!(", {reason}"));
+    let code = row.code.map_or(String::new(), |code| format!(" {code}"));
+    let subcode = row.subcode.map_or(String::new(), |subcode| format!("/{subcode}"));
+    let trace = row.fbtrace_id.as_ref().map_or(String::new(), |trace| format!(", fbtrace_id {trace}"));
+    let due = row.due_at.map_or(String::new(), |due| format!(", due {}", time(due / 1000)));
+    format!(
+        "{:>6}  {}  {:<9}  {} {} to {}, {} attempt(s){reason}{code}{subcode}{trace}{due}",
         row.id,
         time(row.event_time),
         row.state,
@@ -68,23 +73,7 @@ fn text(row: &DeliveryRow) -> String {
         row.event_id,
         row.pixel,
         row.attempts
-    );
-    if let Some(reason) = &row.reason {
-        line.push_str(&format!(", {reason}"));
-    }
-    if let Some(code) = row.code {
-        line.push_str(&format!(" {code}"));
-        if let Some(subcode) = row.subcode {
-            line.push_str(&format!("/{subcode}"));
-        }
-    }
-    if let Some(trace) = &row.fbtrace_id {
-        line.push_str(&format!(", fbtrace_id {trace}"));
-    }
-    if let Some(due) = row.due_at {
-        line.push_str(&format!(", due {}", time(due / 1000)));
-    }
-    line
+    )
 }
 
 fn show(store: &Inspector, ids: &[i64], as_json: bool) -> Result<Exit, StoreError> {

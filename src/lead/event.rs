@@ -218,7 +218,7 @@ pub fn is_contact_like(text: &str) -> bool {
         && (text.trim_start().starts_with(['+', '0', '(']) || (digits >= 10 && separators != 1));
     let mail = text.split_once('@').is_some_and(|(before, after)| {
         before.chars().next_back().is_some_and(|c| !c.is_whitespace())
-            && after.chars().next().is_some_and(|c| c.is_alphanumeric())
+            && after.chars().next().is_some_and(char::is_alphanumeric)
             && after.contains('.')
     });
     phone || mail
@@ -281,7 +281,9 @@ mod tests {
     fn metas_minimum_is_known() {
         let bare = |keys: &[(Key, &str)], agent: bool| {
             let mut contact = Contact::default();
-            keys.iter().for_each(|(key, value)| contact.add(*key, *value));
+            for (key, value) in keys {
+                contact.add(*key, *value);
+            }
             let (match_keys, _) = MatchKeys::from_contact(&contact, None);
             let user_agent = agent.then(|| "Mozilla/5.0".to_owned());
             Event { match_keys, user_agent, fbc: None, fbp: None, client_ip: None, ..visitor() }.has_enough_user_data()

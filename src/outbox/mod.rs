@@ -172,9 +172,9 @@ pub enum StoreError {
     #[error("its schema version is {found}, this program knows versions up to {known}; use the newer program")]
     Newer {
         /// In the file.
-        found: i64,
+        found: u32,
         /// In this program.
-        known: i64,
+        known: u32,
     },
     /// The writer thread has ended.
     #[error("the store's thread has ended")]

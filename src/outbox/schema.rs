@@ -15,7 +15,7 @@ use crate::exchange::UnixMillis;
 const BUSY: Duration = Duration::from_secs(5);
 
 /// One entry per schema version; entry n brings a file from version n to n + 1. Entries never change once released.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: [&str; VERSION as usize] = ["
     CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
     -- What makes two submissions the same one.
     CREATE TABLE submission (fingerprint BLOB PRIMARY KEY, event_id TEXT NOT NULL, seen INTEGER NOT NULL)
@@ -41,7 +41,7 @@ const MIGRATIONS: &[&str] = &["
 "];
 
 /// The newest version this program knows.
-pub const VERSION: i64 = MIGRATIONS.len() as i64;
+pub const VERSION: u32 = 1;
 
 /// Keeps a second sidecar off the file for as long as it lives.
 pub struct Lock(#[expect(dead_code, reason = "held, never read")] File);
@@ -131,13 +131,14 @@ pub fn configure(connection: &Connection) -> Result<(), StoreError> {
 }
 
 fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
-    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let done = usize::try_from(found).ok().filter(|done| *done <= MIGRATIONS.len());
-    let Some(done) = done else { return Err(StoreError::Newer { found, known: VERSION }) };
-    for (index, migration) in MIGRATIONS.iter().enumerate().skip(done) {
+    let found: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if found > VERSION {
+        return Err(StoreError::Newer { found, known: VERSION });
+    }
+    for (version, migration) in (1..=VERSION).zip(MIGRATIONS).skip_while(|(version, _)| *version <= found) {
         let transaction = connection.transaction()?;
         transaction.execute_batch(migration)?;
-        transaction.pragma_update(None, "user_version", i64::try_from(index).unwrap_or_default() + 1)?;
+        transaction.pragma_update(None, "user_version", version)?;
         transaction.commit()?;
     }
     Ok(())
