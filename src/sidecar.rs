@@ -16,6 +16,7 @@ use crate::config::{Config, OnDenied, OnUnknown};
 use crate::delivery::Delivery;
 use crate::intake::{Intake, LeadPlane, Reports, Secrets};
 use crate::lead::event_id::IdSecret;
+use crate::lead::normalize;
 use crate::metrics::{Kind, Sample, WorkerCounts};
 use crate::outbox::{Outbox, StoreError};
 use crate::proxy::server::{Options, Server};
@@ -80,6 +81,7 @@ impl Sidecar {
         getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;
         let secrets = Secrets { lasting, volatile: IdSecret::new(random) };
 
+        normalize::warm_up();
         let listen = |key, address| move |source| StartError::Listen { key, address, source };
         let admin_listener = admin::bind(config.admin.listen).map_err(listen("admin.listen", config.admin.listen))?;
         let admin_address = admin_listener.local_addr()?;

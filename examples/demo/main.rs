@@ -11,6 +11,7 @@ mod smoke;
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
@@ -34,7 +35,11 @@ fn run() -> Result<bool, Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let smoke = args.iter().any(|arg| arg == "--smoke");
     let port = args.iter().position(|arg| arg == "--port").and_then(|at| args.get(at + 1)).map_or("0", String::as_str);
-    tracing_subscriber::fmt().with_env_filter("decision=info,capi_sidecar=info").without_time().init();
+    tracing_subscriber::fmt()
+        .with_env_filter("decision=info,capi_sidecar=info")
+        .without_time()
+        .with_ansi(std::io::stdout().is_terminal())
+        .init();
 
     let store = tempfile::tempdir()?;
     let graph = Graph::start();

@@ -124,7 +124,13 @@ pub(super) fn read(fields: &Fields, known: Known<'_>) -> Roles {
 
 impl Roles {
     fn take(&mut self, from: &Candidate<'_>, role: &'static str, values: impl IntoIterator<Item = (Key, String)>) {
-        values.into_iter().for_each(|(key, value)| self.contact.add(key, value));
+        let mut values = values.into_iter().peekable();
+        if values.peek().is_none() {
+            return;
+        }
+        for (key, value) in values {
+            self.contact.add(key, value);
+        }
         self.sources.push(RoleSource { field: from.field.name.clone(), role, source: from.source.word() });
     }
 

@@ -294,9 +294,11 @@ fn software_that_is_not_understood_yet_never_passes_for_generic() {
             assert_eq!(reading.handler, name);
         }
     }
-    let ajax =
-        Case::post("/wp-admin/admin-ajax.php", format!("action=theme_contact&{ANA}")).json(200, r#"{"success":true}"#);
+    let ajax = Case::post("/wp-admin/admin-ajax.php", format!("action=theme_contact&{ANA}"));
+    let ajax = ajax.json(200, r#"{"success":true}"#);
     assert_eq!((ajax.verdict(), ajax.read().marker.as_str()), ("unknown_outcome", "action:theme_contact"));
+    let post = Case::post("/wp-admin/admin-post.php", format!("action=theme_contact&{ANA}")).redirect(302, "/thanks");
+    assert_eq!(post.verdict(), "lead");
 }
 
 #[test]
@@ -439,14 +441,14 @@ fn rule(path: &str) -> FormRule {
     FormRule { path: Some(path.into()), ..FormRule::default() }
 }
 
-fn success(status: &[u16], contains: Option<&str>, location: Option<&str>) -> Option<SuccessRule> {
+fn success(status: &[u16], contains: Option<&str>, location: Option<&str>) -> SuccessRule {
     let text = |text: Option<&str>| text.map(str::to_owned);
-    Some(SuccessRule { status: status.to_vec(), contains: text(contains), location: text(location) })
+    SuccessRule { status: status.to_vec(), contains: text(contains), location: text(location) }
 }
 
 #[test]
 fn a_success_rule_alone_decides() {
-    let case = |success| Case::post("/send.php", ANA).rule(FormRule { success, ..rule("/send*") });
+    let case = |success| Case::post("/send.php", ANA).rule(FormRule { success: Some(success), ..rule("/send*") });
     let done = r#"<p id="danke">"#;
     for (success, status, answer, verdict) in [
         (success(&[200], Some("id=\"danke\""), None), 200, done, "lead"),
@@ -464,9 +466,10 @@ fn a_success_rule_alone_decides() {
     assert_eq!(to("/thanks*"), "unknown_outcome");
     assert_eq!(case(success(&[200], None, None)).json(200, r#"{"success":false}"#).read().handler, "rule");
     let veto = Case::post("/send.php", format!("{ANA}&pwd=x"))
-        .rule(FormRule { success: success(&[200], None, None), ..rule("*") });
+        .rule(FormRule { success: Some(success(&[200], None, None)), ..rule("*") });
     assert_eq!(veto.verdict(), "password");
-    let nobody = Case::post("/send.php", "a=b").rule(FormRule { success: success(&[200], None, None), ..rule("*") });
+    let nobody =
+        Case::post("/send.php", "a=b").rule(FormRule { success: Some(success(&[200], None, None)), ..rule("*") });
     assert_eq!(nobody.verdict(), "no_contact");
 }
 

@@ -37,7 +37,7 @@ const PASSWORD_WORDS: &[&str] =
 const PASSWORD_STEMS: &[&str] =
     &["password", "passwort", "motdepasse", "contrasena", "palavrapasse", "wachtwoord", "losenord"];
 /// The same, only as the whole name: they mean other things too (a keyword, a slogan, an Indian postal code).
-const PASSWORD_NAMES: &[&str] = &["pin", "clave", "haslo", "fa", "facode"];
+const PASSWORD_NAMES: &[&str] = &["pin", "clave", "haslo"];
 
 /// Words of cards, accounts and national numbers.
 const PAYMENT_WORDS: &[&str] =
@@ -54,7 +54,7 @@ pub(super) fn check(request: &RequestRecord, fields: &Fields, form: Option<&Page
     let filled = |field: &&Field| !field.value.trim().is_empty();
     let is_honeypot = |field: &Field| {
         let name = field.name.to_ascii_lowercase();
-        HONEYPOTS.iter().any(|pattern| glob::matches(pattern, &name))
+        is_trap(&name)
             || (CONCEALED_HONEYPOTS.contains(&name.as_str())
                 && on_page(&field.name).is_some_and(|field| field.concealed))
     };
@@ -79,6 +79,12 @@ pub(super) fn check(request: &RequestRecord, fields: &Fields, form: Option<&Page
     (told.peek().is_some() && told.all(is_search)).then_some(Reason::Search)
 }
 
+fn is_trap(name: &str) -> bool {
+    // What the software of the trap keeps beside it is always filled: Drupal's `honeypot_time`, tokens.
+    let is_equipment = ["time", "token", "nonce"].iter().any(|word| name.contains(word));
+    !is_equipment && HONEYPOTS.iter().any(|pattern| glob::matches(pattern, name))
+}
+
 /// Whether a field holds what must never be kept in any form: not even its fingerprint.
 pub(super) fn is_secret(name: &str) -> bool {
     is_password(name) || is_payment(name)
@@ -90,6 +96,7 @@ fn is_password(name: &str) -> bool {
     words.iter().any(|word| PASSWORD_WORDS.contains(&word.as_str()))
         || PASSWORD_STEMS.iter().any(|stem| whole.contains(stem))
         || PASSWORD_NAMES.contains(&last_segment(name).as_str())
+        || name.starts_with("2fa")
 }
 
 fn is_payment(name: &str) -> bool {
@@ -143,6 +150,16 @@ mod tests {
             ["passenger", "passport", "compass", "pin_code", "opinion", "shipping", "palabra_clave", "compassion"]
         {
             assert!(!is_password(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn traps_are_known_and_their_equipment_is_none() {
+        for name in ["my-honeypot-1", "hp", "wpforms[hp]", "item_3__fluent_sf", "ak_hp_textarea"] {
+            assert!(is_trap(name), "{name}");
+        }
+        for name in ["honeypot_time", "honeypot-1-time-start", "php", "email", "website"] {
+            assert!(!is_trap(name), "{name}");
         }
     }
 

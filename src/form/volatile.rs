@@ -58,9 +58,10 @@ pub(super) fn is_volatile(name: &str) -> bool {
         || (name.len() == 32 && name.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
-/// Whether a field carries the id of the event.
+/// Whether a field carries the id of the event: `eventID`, `form_fields[event_id]`.
 pub(super) fn is_event_id(name: &str) -> bool {
-    let plain: String = name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
+    let last = name.trim_end_matches(']').rsplit('[').next().unwrap_or_default();
+    let plain: String = last.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
     EVENT_ID.contains(&plain.as_str())
 }
 
@@ -83,6 +84,7 @@ mod tests {
             "start_timestamp",
             "eventID",
             "fb_event_id",
+            "data[event_id]",
             "state_7",
             "0123456789abcdef0123456789ABCDEF",
             "CSRFToken",

@@ -103,7 +103,8 @@ impl Reports {
     /// Log line, counter and status page from one source.
     pub fn add(&self, report: Report) {
         self.count(&report);
-        let (consent, why) = report.consent.as_ref().map_or(("", ""), |(state, why)| (*state, why.as_str()));
+        let (consent, why) = report.consent.as_ref().map(|(state, why)| (*state, why.as_str())).unzip();
+        let some = |text: &str| Some(text).filter(|text| !text.is_empty()).map(str::to_owned);
         tracing::info!(
             target: "decision",
             decision = report.kind.code(),
@@ -111,15 +112,16 @@ impl Reports {
             host = report.host,
             path = report.path,
             handler = report.handler,
-            form = report.form,
-            marker = report.marker,
+            form = some(&report.form),
+            marker = some(&report.marker),
             consent,
             consent_reason = why,
-            roles = report.roles.join(","),
-            event_id = report.event_id.as_deref().unwrap_or_default(),
-            event_id_source = report.event_id_source.unwrap_or_default(),
-            durable = report.durable,
-            late = report.late,
+            roles = some(&report.roles.join(",")),
+            event_id = report.event_id,
+            event_id_source = report.event_id_source,
+            // Said only when it is not as promised.
+            durable = Some(false).filter(|_| !report.durable),
+            late = Some(true).filter(|_| report.late),
         );
         if report.id_was_taken {
             tracing::warn!(

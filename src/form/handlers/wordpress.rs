@@ -32,7 +32,7 @@ impl Handler for AdminAjax {
     }
 
     fn recognise(&self, post: &Post<'_>) -> Option<Recognised> {
-        is_dispatch(post).then_some(Recognised::Form(None))
+        is_ajax(post).then_some(Recognised::Form(None))
     }
 
     fn outcome(&self, post: &Post<'_>, answer: &Answer<'_>) -> Outcome {
@@ -45,8 +45,8 @@ impl Handler for AdminAjax {
 const OWN_ACTIONS: &[&str] =
     &["as_async_request_queue_runner", "wp_nf_update_fields", "wp_async_send_server_events", "pys_api_event"];
 
-fn is_dispatch(post: &Post<'_>) -> bool {
-    post.path_ends("/wp-admin/admin-ajax.php") || post.path_ends("/wp-admin/admin-post.php")
+fn is_ajax(post: &Post<'_>) -> bool {
+    post.path_ends("/wp-admin/admin-ajax.php")
 }
 
 fn never(post: &Post<'_>) -> Option<Reason> {
@@ -83,7 +83,7 @@ fn never(post: &Post<'_>) -> Option<Reason> {
     let is_core = post.path_ends("/xmlrpc.php")
         || post.rest_route("/wp/v2/").is_some()
         || post.rest_route("/batch/v1").is_some()
-        || (is_dispatch(post) && action == "heartbeat");
+        || (is_ajax(post) && action == "heartbeat");
     is_core.then_some(Reason::NotAForm)
 }
 

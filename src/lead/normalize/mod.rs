@@ -105,6 +105,14 @@ impl std::fmt::Debug for Normalized {
     }
 }
 
+/// Loads the tables that are otherwise unpacked at the first use (libphonenumber's take tens of milliseconds): the first
+/// visitor should not wait for them.
+pub fn warm_up() {
+    // A failure would only mean that the first visitor waits after all.
+    let _ = normalize(Key::Ph, "030 5550123", Country::from_alpha2("DE"));
+    let _ = normalize(Key::Em, "ana@b\u{fc}cher.example", None);
+}
+
 /// Normalises one value. `region` is the country of phone numbers without a country code, and of postal codes.
 ///
 /// # Errors
