@@ -108,12 +108,12 @@ fn home(form: &Form) -> String {
     page(
         "Example Solar",
         &format!(
-            "<main><h1>Solar panels for your roof</h1><p>A fictitious company with a real form. Tell us where to send your quote.</p>\
+            "<aside><b>This is a demonstration.</b> <a href=\"/?fbclid=IwAR0demo_Click-1\">Arrive from an ad</a>, answer the banner, \
+             submit a form (for example ana@example.com, 0171 555 01234) and watch the terminal.</aside>\
+             <main><h1>Solar panels for your roof</h1><p>A fictitious company with a real form. Tell us where to send your quote.</p>\
              <form method=post action=/ id=quote novalidate>{}<button>Ask for a quote</button></form>\
              <h2>Or let us call you</h2><form id=callback><label>Phone<input name=phone type=tel autocomplete=tel></label>\
-             <button>Call me back</button> <output></output></form></main>\
-             <aside><b>This is a demonstration.</b> <a href=\"/?fbclid=IwAR0demo_Click-1\">Arrive from an ad</a>, answer the banner, \
-             submit a form (for example ana@example.com, 0171 555 01234) and watch the terminal.</aside>",
+             <button>Call me back</button> <output></output></form></main>",
             fields.concat()
         ),
     )
@@ -131,7 +131,7 @@ margin:2rem auto;padding:1.5rem 2rem 2rem;background:#fff;border-radius:.6rem;bo
 form{display:grid;gap:.8rem}label{display:grid;gap:.2rem;font-weight:600}input{font:inherit;padding:.5rem;border:1px solid #9fb0c0;\
 border-radius:.3rem}input.error{border-color:#c0392b;background:#fdf1f0}small{color:#c0392b;font-weight:400}button{font:inherit;\
 padding:.55rem 1.1rem;border:0;border-radius:.3rem;background:#0b6e4f;color:#fff;cursor:pointer;justify-self:start}\
-aside{max-width:34rem;margin:0 auto 7rem;padding:0 2rem;color:#51606e;font-size:.9rem}#banner{position:fixed;inset:auto 0 0;\
+main{margin-bottom:7rem}aside{max-width:34rem;margin:1.5rem auto 0;padding:0 2rem;color:#51606e;font-size:.9rem}#banner{position:fixed;inset:auto 0 0;\
 padding:1rem 1.5rem;background:#1c2733;color:#fff;display:flex;flex-wrap:wrap;gap:.8rem;align-items:center}#banner[hidden]{display:none}\
 #banner span{flex:1 1 16rem}#banner button.no{background:#51606e}";
 
