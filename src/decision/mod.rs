@@ -148,7 +148,7 @@ pub fn decide(
             decision.kind = DecisionKind::Denied;
             decision.reason = reason;
             decision.event_id_source = Some("random");
-            let url = crate::lead::url::without_query(&page_url);
+            let url = event::without_query(&page_url);
             decision.submission = Some(Submission {
                 fingerprint: fingerprint(policy.volatile_secret),
                 supplied: None,

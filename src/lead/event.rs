@@ -1,23 +1,27 @@
-//! Meta's wire format of one event, and what may be in it.
-//! <https://developers.facebook.com/docs/marketing-api/conversions-api/parameters>
+//! Meta's wire format of one event.
+//! <https://developers.facebook.com/docs/marketing-api/conversions-api/parameters/server-event>
+//!
+//! What would make Meta refuse an event, or would say more of the visitor than it should, is left out here, whatever
+//! the fields of [`Event`] hold.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::IpAddr;
 
-use serde_json::{Map, Value, json};
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+use serde_json::Value;
 
-use super::contact::{Contact, Key};
-use super::normalize::{Country, Normalized, Unusable, normalize};
-use super::url::{clean_url, without_query};
+pub use super::address::sendable_ip;
+pub use super::match_keys::MatchKeys;
+pub use super::shape::is_contact_like;
+pub use super::url::{clean_url, without_query};
 use crate::exchange::UnixMillis;
 
-/// Values per key at most: a form has two addresses now and then, never ten.
-const MAX_VALUES: usize = 3;
-/// Longer user agents are nobody's browser.
+/// Longest user agent that is sent; real ones have a few hundred characters.
 const MAX_USER_AGENT: usize = 1024;
 
 /// Limited Data Use.
-/// <https://developers.facebook.com/docs/marketing-api/data-processing-options>
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ldu {
     country: u16,
@@ -32,48 +36,16 @@ impl Ldu {
     }
 }
 
-/// Hashed contact data, ready to send. It can only be made by normalising and hashing.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct MatchKeys(BTreeMap<Key, Vec<String>>);
-
-impl MatchKeys {
-    /// Normalises and hashes; what cannot be used is named with the reason. The form's own country decides about postal
-    /// codes, `region` about phone numbers.
-    #[must_use]
-    pub fn from_contact(contact: &Contact, region: Option<Country>) -> (Self, Vec<(Key, Unusable)>) {
-        let country = contact.first(Key::Country).and_then(Country::from_name).or(region);
-        let (mut keys, mut unusable) = (BTreeMap::<Key, Vec<String>>::new(), Vec::new());
-        for (key, raw) in contact.iter() {
-            let region = if key == Key::Zp { country } else { region };
-            match normalize(key, raw, region).map(|value: Normalized| value.sha256()) {
-                Ok(hash) => {
-                    let hashes = keys.entry(key).or_default();
-                    if hashes.len() < MAX_VALUES && !hashes.contains(&hash) {
-                        hashes.push(hash);
-                    }
-                }
-                Err(why) => unusable.push((key, why)),
-            }
-        }
-        (Self(keys), unusable)
-    }
-
-    /// The hashes of each key, in the order of [`Key::ALL`].
-    pub fn iter(&self) -> impl Iterator<Item = (Key, &[String])> {
-        self.0.iter().map(|(key, hashes)| (*key, hashes.as_slice()))
-    }
-}
-
-/// One website event, without its `event_id`, which only the outbox knows.
-#[derive(Clone, Debug)]
+/// One website event, without its `event_id`, which only the outbox knows. `Debug` shows nothing of the visitor.
+#[derive(Clone)]
 pub struct Event {
     /// `event_name`.
     pub name: String,
-    /// `event_time`, sent in whole seconds.
+    /// `event_time`.
     pub time: UnixMillis,
-    /// `event_source_url`; personal data in its query is removed when it is written.
+    /// `event_source_url`; sent after [`clean_url`].
     pub source_url: String,
-    /// `referrer_url`, likewise.
+    /// `referrer_url`; sent after [`clean_url`].
     pub referrer_url: Option<String>,
     /// Hashed contact data.
     pub match_keys: MatchKeys,
@@ -81,9 +53,9 @@ pub struct Event {
     pub fbc: Option<String>,
     /// `fbp`.
     pub fbp: Option<String>,
-    /// `client_ip_address`.
+    /// `client_ip_address`; sent after [`sendable_ip`].
     pub client_ip: Option<IpAddr>,
-    /// `client_user_agent`.
+    /// `client_user_agent`; at most 1024 characters are sent, and none when there are control characters.
     pub user_agent: Option<String>,
     /// `custom_data`.
     pub custom_data: BTreeMap<String, Value>,
@@ -92,81 +64,146 @@ pub struct Event {
 }
 
 impl Event {
-    /// Meta's minimum: an event whose user data is a subset of one of four weak sets is refused (100/2804050), and
-    /// everything sent with it.
+    /// Meta's minimum (100/2804050): more than any of the combinations that are too broad to match anybody.
     /// <https://developers.facebook.com/docs/marketing-api/conversions-api/best-practices>
     #[must_use]
     pub fn has_enough_user_data(&self) -> bool {
-        const WEAK: [&[&str]; 4] = [
+        const TOO_BROAD: [&[&str]; 4] = [
             &["ct", "country", "st", "zp", "ge", "client_user_agent"],
             &["db", "client_user_agent"],
             &["fn", "ge"],
             &["ln", "ge"],
         ];
-        let data = self.user_data();
-        !WEAK.iter().any(|weak| data.keys().all(|key| weak.contains(&key.as_str())))
+        let sent: Vec<&str> = self.user_data().into_iter().map(|(name, _)| name).collect();
+        !TOO_BROAD.iter().any(|few| sent.iter().all(|name| few.contains(name)))
     }
 
     /// The event as JSON without `event_id`.
     #[must_use]
     pub fn to_json(&self) -> String {
-        let mut event = base(&self.name, self.time, &clean_url(&self.source_url));
-        if let Some(referrer) = &self.referrer_url {
-            event.insert("referrer_url".to_owned(), json!(clean_url(referrer)));
-        }
-        event.insert("user_data".to_owned(), Value::Object(self.user_data()));
-        if !self.custom_data.is_empty() {
-            event.insert("custom_data".to_owned(), json!(self.custom_data));
-        }
-        if let Some(Ldu { country, state }) = self.ldu {
-            event.insert("data_processing_options".to_owned(), json!(["LDU"]));
-            event.insert("data_processing_options_country".to_owned(), json!(country));
-            event.insert("data_processing_options_state".to_owned(), json!(state));
-        }
-        Value::Object(event).to_string()
+        let referrer_url = self.referrer_url.as_deref().map(clean_url).filter(|url| !url.is_empty());
+        let wire = Wire {
+            user_data: Some(UserData(self.user_data())),
+            referrer_url,
+            custom_data: &self.custom_data,
+            data_processing_options: self.ldu.map(|_| ["LDU"]),
+            data_processing_options_country: self.ldu.map(|ldu| ldu.country),
+            data_processing_options_state: self.ldu.map(|ldu| ldu.state),
+            ..Wire::new(&self.name, self.time, clean_url(&self.source_url))
+        };
+        wire.to_json()
     }
 
-    fn user_data(&self) -> Map<String, Value> {
-        let mut data: Map<String, Value> =
-            self.match_keys.iter().map(|(key, hashes)| (key.name().to_owned(), json!(hashes))).collect();
-        let agent =
-            self.user_agent.as_deref().map(str::trim).filter(|agent| {
-                !agent.is_empty() && agent.len() <= MAX_USER_AGENT && !agent.chars().any(char::is_control)
-            });
-        for (name, value) in [
-            ("fbc", self.fbc.clone()),
-            ("fbp", self.fbp.clone()),
-            ("client_ip_address", self.client_ip.map(|ip| ip.to_string())),
-            ("client_user_agent", agent.map(str::to_owned)),
-        ] {
-            if let Some(value) = value {
-                data.insert(name.to_owned(), Value::String(value));
-            }
-        }
-        data
+    /// What is sent of the visitor, by Meta's names.
+    fn user_data(&self) -> Vec<(&'static str, Match<'_>)> {
+        let mut all: Vec<_> = self.match_keys.iter().map(|(key, hashes)| (key.name(), Match::Hashes(hashes))).collect();
+        let mut add = |name, value: Option<Match<'static>>| all.extend(value.map(|value| (name, value)));
+        add("fbp", self.fbp.as_deref().and_then(meta_cookie));
+        add("fbc", self.fbc.as_deref().and_then(meta_cookie));
+        add("client_ip_address", self.client_ip.and_then(sendable_ip).map(|ip| Match::Plain(ip.to_string())));
+        add("client_user_agent", self.user_agent.as_deref().and_then(user_agent));
+        all
     }
 }
 
-fn base(name: &str, time: UnixMillis, url: &str) -> Map<String, Value> {
-    let mut event = Map::new();
-    event.insert("event_name".to_owned(), json!(name));
-    event.insert("event_time".to_owned(), json!(time.as_secs()));
-    event.insert("action_source".to_owned(), json!("website"));
-    event.insert("event_source_url".to_owned(), json!(url));
-    event
+impl fmt::Debug for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Event({} at {}, {:?})", self.name, self.time.as_secs(), self.match_keys)
+    }
 }
 
-/// The event of a denied submission: what happened and where, nothing about whom.
+enum Match<'a> {
+    Hashes(&'a [String]),
+    Plain(String),
+}
+
+impl Serialize for Match<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Hashes(hashes) => hashes.serialize(serializer),
+            Self::Plain(text) => text.serialize(serializer),
+        }
+    }
+}
+
+/// One with an empty last part makes Meta refuse the whole request.
+fn meta_cookie(value: &str) -> Option<Match<'static>> {
+    let fine = value.starts_with("fb.") && !value.ends_with('.') && value.bytes().all(|b| b.is_ascii_graphic());
+    fine.then(|| Match::Plain(value.to_owned()))
+}
+
+fn user_agent(value: &str) -> Option<Match<'static>> {
+    let fine = !value.trim().is_empty() && !value.chars().any(char::is_control);
+    fine.then(|| Match::Plain(value.chars().take(MAX_USER_AGENT).collect()))
+}
+
+#[derive(Serialize)]
+struct Wire<'a> {
+    event_name: &'a str,
+    event_time: u64,
+    action_source: &'static str,
+    event_source_url: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    referrer_url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_data: Option<UserData<'a>>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    custom_data: &'a BTreeMap<String, Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data_processing_options: Option<[&'static str; 1]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data_processing_options_country: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data_processing_options_state: Option<u16>,
+}
+
+static NO_CUSTOM_DATA: BTreeMap<String, Value> = BTreeMap::new();
+
+impl<'a> Wire<'a> {
+    fn new(event_name: &'a str, time: UnixMillis, event_source_url: String) -> Self {
+        Self {
+            event_name,
+            event_time: time.as_secs(),
+            action_source: "website",
+            event_source_url,
+            referrer_url: None,
+            user_data: None,
+            custom_data: &NO_CUSTOM_DATA,
+            data_processing_options: None,
+            data_processing_options_country: None,
+            data_processing_options_state: None,
+        }
+    }
+
+    fn to_json(&self) -> String {
+        // Maps with text keys and plain values cannot fail to serialise.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+struct UserData<'a>(Vec<(&'static str, Match<'a>)>);
+
+impl Serialize for UserData<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (name, value) in &self.0 {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
+}
+
+/// The event of a denied submission: that it happened and where, nothing of whom.
 #[must_use]
 pub fn event_only_json(name: &str, time: UnixMillis, url: &str) -> String {
-    Value::Object(base(name, time, &without_query(url))).to_string()
+    Wire::new(name, time, without_query(url)).to_json()
 }
 
-/// The event with its id, as it is sent. `None` when the body is not one of ours.
+/// The event with its id, as it is sent; `None` when the body is not an event.
 #[must_use]
 pub fn with_event_id(body: &str, event_id: &str) -> Option<Value> {
     let mut event: Value = serde_json::from_str(body).ok()?;
-    event.as_object_mut()?.insert("event_id".to_owned(), json!(event_id));
+    event.as_object_mut()?.insert("event_id".to_owned(), Value::from(event_id));
     Some(event)
 }
 
@@ -179,192 +216,161 @@ pub fn without_fbc(body: &str) -> Option<String> {
     Some(event.to_string())
 }
 
-/// An address that may be sent: unmapped, and one that can be a visitor's on the internet. The documentation ranges
-/// (RFC 5737, RFC 3849) pass, since examples and tests use them.
-#[must_use]
-pub fn sendable_ip(ip: IpAddr) -> Option<IpAddr> {
-    let ip = ip.to_canonical();
-    let public = match ip {
-        IpAddr::V4(v4) => {
-            let [a, b, c, _] = v4.octets();
-            !(v4.is_private()
-                || v4.is_loopback()
-                || v4.is_link_local()
-                || v4.is_multicast()
-                || a == 0
-                || a >= 240
-                // RFC 6598 (carrier-grade NAT), RFC 6890 (protocol assignments), RFC 2544 (benchmarks).
-                || (a == 100 && (64..128).contains(&b))
-                || (a == 192 && b == 0 && c == 0)
-                || (a == 198 && (18..20).contains(&b)))
-        }
-        IpAddr::V6(v6) => {
-            let first = v6.segments()[0];
-            // 2000::/3 is all that is assigned to the public internet (RFC 4291 2.4); Teredo and 6to4 hide a v4 address.
-            (first & 0xe000) == 0x2000 && first != 0x2002 && !(first == 0x2001 && v6.segments()[1] == 0)
-        }
-    };
-    public.then_some(ip)
-}
-
-/// Whether a text looks like an e-mail address or a phone number.
-#[must_use]
-pub fn is_contact_like(text: &str) -> bool {
-    let digits = text.chars().filter(char::is_ascii_digit).count();
-    // "10000-20000" is a budget, "650-555-1212" and "6505551212" are numbers.
-    let separators = text.trim().chars().filter(|c| !c.is_ascii_digit()).count();
-    let phone = (7..=15).contains(&digits)
-        && text.chars().all(|c| c.is_ascii_digit() || matches!(c, ' ' | '+' | '-' | '/' | '(' | ')' | '.'))
-        && (text.trim_start().starts_with(['+', '0', '(']) || (digits >= 10 && separators != 1));
-    let mail = text.split_once('@').is_some_and(|(before, after)| {
-        before.chars().next_back().is_some_and(|c| !c.is_whitespace())
-            && after.chars().next().is_some_and(char::is_alphanumeric)
-            && after.contains('.')
-    });
-    phone || mail
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lead::contact::{Contact, Key};
+    use crate::lead::normalize::Country;
+    use serde_json::json;
 
-    fn visitor() -> Event {
+    fn keys(values: &[(Key, &str)]) -> MatchKeys {
         let mut contact = Contact::default();
-        contact.add(Key::Em, "Ana.Ruiz@Example.com ");
-        contact.add(Key::Ph, "0171 555 01234");
-        contact.add(Key::Fn, "Ana");
-        contact.add(Key::Ln, "Ruíz");
-        let (match_keys, unusable) = MatchKeys::from_contact(&contact, Country::from_alpha2("DE"));
-        assert!(unusable.is_empty(), "{unusable:?}");
+        for (key, value) in values {
+            contact.add(*key, *value);
+        }
+        MatchKeys::from_contact(&contact, Country::from_alpha2("DE")).0
+    }
+
+    fn bare() -> Event {
         Event {
             name: "Lead".to_owned(),
             time: UnixMillis(1_795_608_000_123),
             source_url: "https://shop.example/quote".to_owned(),
-            referrer_url: Some("https://shop.example/".to_owned()),
-            match_keys,
-            fbc: Some("fb.1.1795607000000.IwAR0abcd1234".to_owned()),
-            fbp: Some("fb.1.1795607000000.1234567890".to_owned()),
-            client_ip: sendable_ip("203.0.113.42".parse().unwrap()),
-            user_agent: Some("Mozilla/5.0 (X11; Linux x86_64) Example/1.0".to_owned()),
-            custom_data: BTreeMap::from([
-                ("currency".to_owned(), json!("EUR")),
-                ("value".to_owned(), json!(35.0)),
-                ("content_name".to_owned(), json!("Quote request")),
-            ]),
+            referrer_url: None,
+            match_keys: MatchKeys::default(),
+            fbc: None,
+            fbp: None,
+            client_ip: None,
+            user_agent: None,
+            custom_data: BTreeMap::new(),
             ldu: None,
         }
     }
 
-    #[test]
-    fn the_fictitious_visitors_event_is_written_as_documented() {
-        let expected = json!({"event_name":"Lead","event_time":1_795_608_000,"event_id":"9e1b6b8a-6c0e-4f8d-bce1-c4a3a6f4d2b1",
-          "action_source":"website","event_source_url":"https://shop.example/quote","referrer_url":"https://shop.example/",
-          "user_data":{
-            "em":["539dba384e7bad34cfe11197def7787e078172956b42bdfbb3e529537d6e0267"],
-            "ph":["db92e55cc6349bf15f42231754bdd47089390a8fe8ee7a6c9dee8af6147caf5c"],
-            "fn":["24d4b96f58da6d4a8512313bbd02a28ebf0ca95dec6e4c86ef78ce7f01e788ac"],
-            "ln":["24c45ed73a90ff5d9d50969f02ec7dba7e716b700e135ac719c7898e61ac2085"],
-            "fbp":"fb.1.1795607000000.1234567890","fbc":"fb.1.1795607000000.IwAR0abcd1234",
-            "client_ip_address":"203.0.113.42","client_user_agent":"Mozilla/5.0 (X11; Linux x86_64) Example/1.0"},
-          "custom_data":{"currency":"EUR","value":35.0,"content_name":"Quote request"}});
-        assert_eq!(with_event_id(&visitor().to_json(), "9e1b6b8a-6c0e-4f8d-bce1-c4a3a6f4d2b1"), Some(expected));
+    fn value(event: &Event) -> Value {
+        serde_json::from_str(&event.to_json()).unwrap()
     }
 
-    #[test]
-    fn a_refused_click_id_can_be_dropped_once() {
-        let repaired = without_fbc(&visitor().to_json()).unwrap();
-        assert!(repaired.contains("\"fbp\"") && !repaired.contains("\"fbc\""));
-        assert_eq!(without_fbc(&repaired), None);
-    }
-
-    #[test]
-    fn metas_minimum_is_known() {
-        let bare = |keys: &[(Key, &str)], agent: bool| {
-            let mut contact = Contact::default();
-            for (key, value) in keys {
-                contact.add(*key, *value);
-            }
-            let (match_keys, _) = MatchKeys::from_contact(&contact, None);
-            let user_agent = agent.then(|| "Mozilla/5.0".to_owned());
-            Event { match_keys, user_agent, fbc: None, fbp: None, client_ip: None, ..visitor() }.has_enough_user_data()
-        };
-        for (keys, agent, enough) in [
-            (&[][..], false, false),
-            (&[][..], true, false),
-            (&[(Key::Ct, "Berlin"), (Key::Country, "DE"), (Key::Zp, "10115")], true, false),
-            (&[(Key::Db, "1990-01-31")], true, false),
-            (&[(Key::Fn, "Ana"), (Key::Ge, "f")], false, false),
-            (&[(Key::Fn, "Ana"), (Key::Ln, "Ruíz")], true, true),
-            (&[(Key::Em, "a@example.com")], false, true),
-        ] {
-            assert_eq!(bare(keys, agent), enough, "{keys:?} {agent}");
+    fn visitor() -> Event {
+        Event {
+            referrer_url: Some("https://shop.example/".to_owned()),
+            match_keys: keys(&[
+                (Key::Em, "Ana.Ruiz@Example.com "),
+                (Key::Ph, "0171 555 01234"),
+                (Key::Fn, "Ana"),
+                (Key::Ln, "Ruíz"),
+            ]),
+            fbc: Some("fb.1.1795607000000.IwAR0abcd1234".to_owned()),
+            fbp: Some("fb.1.1795607000000.1234567890".to_owned()),
+            client_ip: Some("203.0.113.42".parse().unwrap()),
+            user_agent: Some("Mozilla/5.0 (X11; Linux x86_64) Example/1.0".to_owned()),
+            custom_data: [("currency", json!("EUR")), ("value", json!(35.0)), ("content_name", json!("Quote request"))]
+                .map(|(key, value)| (key.to_owned(), value))
+                .into(),
+            ..bare()
         }
-        assert!(
-            Event { match_keys: MatchKeys::default(), user_agent: None, fbp: None, client_ip: None, ..visitor() }
-                .has_enough_user_data()
-        );
     }
 
     #[test]
-    fn a_denied_submission_says_nothing_about_the_visitor() {
-        let event: Value = serde_json::from_str(&event_only_json(
-            "Lead",
-            UnixMillis(1_795_608_000_000),
-            "https://a.example/x?email=b#c",
-        ))
+    fn a_visitors_event_is_metas_wire_format() {
+        let expected: Value = serde_json::from_str(
+            r#"{"event_name":"Lead","event_time":1795608000,"event_id":"9e1b6b8a-6c0e-4f8d-bce1-c4a3a6f4d2b1",
+            "action_source":"website","event_source_url":"https://shop.example/quote",
+            "referrer_url":"https://shop.example/",
+            "user_data":{
+              "em":["539dba384e7bad34cfe11197def7787e078172956b42bdfbb3e529537d6e0267"],
+              "ph":["db92e55cc6349bf15f42231754bdd47089390a8fe8ee7a6c9dee8af6147caf5c"],
+              "fn":["24d4b96f58da6d4a8512313bbd02a28ebf0ca95dec6e4c86ef78ce7f01e788ac"],
+              "ln":["24c45ed73a90ff5d9d50969f02ec7dba7e716b700e135ac719c7898e61ac2085"],
+              "fbp":"fb.1.1795607000000.1234567890","fbc":"fb.1.1795607000000.IwAR0abcd1234",
+              "client_ip_address":"203.0.113.42",
+              "client_user_agent":"Mozilla/5.0 (X11; Linux x86_64) Example/1.0"},
+            "custom_data":{"currency":"EUR","value":35.0,"content_name":"Quote request"}}"#,
+        )
         .unwrap();
-        assert_eq!(
-            event,
-            json!({"event_name":"Lead","event_time":1_795_608_000,"action_source":"website","event_source_url":"https://a.example/x"})
-        );
+        let event = with_event_id(&visitor().to_json(), "9e1b6b8a-6c0e-4f8d-bce1-c4a3a6f4d2b1").unwrap();
+        assert_eq!(event, expected);
     }
 
     #[test]
-    fn limited_data_use_is_written_out() {
-        let event: Value =
-            serde_json::from_str(&Event { ldu: Some(Ldu::geolocated()), ..visitor() }.to_json()).unwrap();
+    fn what_is_empty_is_left_out() {
+        let expected = json!({"event_name": "Lead", "event_time": 1_795_608_000, "action_source": "website",
+            "event_source_url": "https://shop.example/quote", "user_data": {}});
+        assert_eq!(value(&bare()), expected);
+    }
+
+    #[test]
+    fn limited_data_use_is_geolocated() {
+        let event = value(&Event { ldu: Some(Ldu::geolocated()), ..bare() });
         assert_eq!(event["data_processing_options"], json!(["LDU"]));
+        assert_eq!(event["data_processing_options_country"], json!(0));
+        assert_eq!(event["data_processing_options_state"], json!(0));
+    }
+
+    #[test]
+    fn what_meta_would_refuse_or_should_not_see_is_not_sent() {
+        let event = value(&Event {
+            source_url: "https://shop.example/quote?email=ana@example.com&fbclid=Ab#x".to_owned(),
+            referrer_url: Some("https://shop.example/?token=t".to_owned()),
+            fbc: Some("fb.1.1795607000000.".to_owned()),
+            fbp: Some("x y".to_owned()),
+            client_ip: Some("10.0.0.1".parse().unwrap()),
+            user_agent: Some("Mozilla\u{7}".to_owned()),
+            ..bare()
+        });
+        assert_eq!(event["event_source_url"], "https://shop.example/quote?fbclid=Ab");
+        assert_eq!(event["referrer_url"], "https://shop.example/");
+        assert_eq!(event["user_data"], json!({}));
+        let long = value(&Event { user_agent: Some("é".repeat(5000)), ..bare() });
+        assert_eq!(long["user_data"]["client_user_agent"].as_str().unwrap().chars().count(), MAX_USER_AGENT);
+    }
+
+    /// Meta's best-practices page, "events sent with these combinations are considered invalid".
+    #[test]
+    fn metas_minimum_of_user_data_is_enforced() {
+        let ua = Some("Mozilla/5.0".to_owned());
+        let with = |values: &[(Key, &str)], user_agent: &Option<String>| {
+            Event { match_keys: keys(values), user_agent: user_agent.clone(), ..bare() }.has_enough_user_data()
+        };
+        let place =
+            [(Key::Ct, "Berlin"), (Key::St, "Berlin"), (Key::Zp, "10115"), (Key::Country, "DE"), (Key::Ge, "f")];
+        assert!(!with(&[], &None));
+        assert!(!with(&[], &ua));
+        assert!(!with(&place, &ua));
+        assert!(!with(&[(Key::Db, "1997-02-16")], &ua));
+        assert!(!with(&[(Key::Fn, "Ana"), (Key::Ge, "f")], &None));
+        assert!(!with(&[(Key::Ln, "Ruíz")], &None));
+        assert!(with(&[(Key::Em, "ana@example.com")], &None));
+        assert!(with(&[(Key::Fn, "Ana"), (Key::Ln, "Ruíz")], &None));
+        assert!(Event { fbp: visitor().fbp, ..bare() }.has_enough_user_data());
+        assert!(!Event { client_ip: "192.168.0.1".parse().ok(), ..bare() }.has_enough_user_data());
+        assert!(Event { client_ip: "203.0.113.42".parse().ok(), ..bare() }.has_enough_user_data());
+    }
+
+    #[test]
+    fn a_denied_event_says_nothing_of_the_visitor() {
+        let url = "https://ana@shop.example/quote?email=ana@example.com&fbclid=x#y";
         assert_eq!(
-            (&event["data_processing_options_country"], &event["data_processing_options_state"]),
-            (&json!(0), &json!(0))
+            event_only_json("Lead", UnixMillis(1_795_608_000_000), url),
+            r#"{"event_name":"Lead","event_time":1795608000,"action_source":"website","event_source_url":"https://shop.example/quote"}"#
         );
     }
 
     #[test]
-    fn only_addresses_of_the_internet_are_sent() {
-        for (ip, sent) in [
-            ("203.0.113.42", Some("203.0.113.42")),
-            ("::ffff:198.51.100.7", Some("198.51.100.7")),
-            ("2001:db8::1", Some("2001:db8::1")),
-            ("8.8.8.8", Some("8.8.8.8")),
-            ("10.0.0.1", None),
-            ("::ffff:192.168.0.1", None),
-            ("100.64.0.1", None),
-            ("127.0.0.1", None),
-            ("0.1.2.3", None),
-            ("169.254.1.1", None),
-            ("224.0.0.1", None),
-            ("255.255.255.255", None),
-            ("::1", None),
-            ("fe80::1", None),
-            ("febf::1", None),
-            ("fd00::1", None),
-            ("ff02::1", None),
-            ("2002:7f00:1::", None),
-        ] {
-            assert_eq!(sendable_ip(ip.parse().unwrap()).map(|ip| ip.to_string()).as_deref(), sent, "{ip}");
-        }
+    fn a_refused_click_id_is_dropped_once() {
+        let body = visitor().to_json();
+        let repaired = without_fbc(&body).unwrap();
+        let mut expected: Value = serde_json::from_str(&body).unwrap();
+        expected["user_data"].as_object_mut().unwrap().remove("fbc");
+        assert_eq!(serde_json::from_str::<Value>(&repaired).unwrap(), expected);
+        assert_eq!(without_fbc(&repaired), None);
+        assert_eq!(without_fbc("not json"), None);
+        assert_eq!(with_event_id("[]", "x"), None);
     }
 
     #[test]
-    fn contact_like_texts_are_recognised() {
-        for text in
-            ["a@example.com", "call a@example.com please", "+49 171 55501234", "0171/555-01234", "(650) 555-1212"]
-        {
-            assert!(is_contact_like(text), "{text}");
-        }
-        for text in ["Quote request", "5000-10000", "2026", "@home", "a @ b", "high", ""] {
-            assert!(!is_contact_like(text), "{text}");
-        }
+    fn debug_shows_no_visitor() {
+        let shown = format!("{:?}", visitor());
+        assert_eq!(shown, r#"Event(Lead at 1795608000, ["em", "ph", "fn", "ln"])"#);
     }
 }

@@ -1,8 +1,11 @@
 //! A lead: contact data, normalised and hashed, and the Meta event made of it. Pure.
 
+mod address;
 pub mod contact;
 pub mod event;
 pub mod event_id;
+mod match_keys;
 pub mod name;
 pub mod normalize;
-pub mod url;
+mod shape;
+mod url;

@@ -1,146 +1,132 @@
-//! ISO 3166-1 countries, by code or by name.
+//! `country`: ISO 3166-1 alpha-2, from codes and names in many languages.
 
-use super::text::squeezed;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::LazyLock;
 
-/// An ISO 3166-1 alpha-2 country, upper case.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+use super::text::fold;
+
+/// A country by its ISO 3166-1 alpha-2 code.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Country([u8; 2]);
 
 impl Country {
-    /// An alpha-2 code of a country that exists, in either case.
+    /// An alpha-2 code of a country that exists, in either case. `UK` and `EL`, which the European Union writes, are
+    /// taken for `GB` and `GR`.
     #[must_use]
     pub fn from_alpha2(code: &str) -> Option<Self> {
-        let upper = code.trim().to_ascii_uppercase();
-        rust_iso3166::from_alpha2(&upper)?;
-        upper.as_bytes().try_into().ok().map(Self)
+        let is_code = code.len() == 2 && code.bytes().all(|b| b.is_ascii_alphabetic());
+        is_code.then(|| INDEX.get(&code.to_ascii_lowercase()).copied()).flatten()
     }
 
-    /// An alpha-2 or alpha-3 code, the English name, or the name in one of the languages of [`NAMES`]. Exact: no part of a
-    /// name, no first two letters.
+    /// A name (see `countries.txt` for the languages), an alpha-2 or an alpha-3 code. Whole names only: a part of a
+    /// name, or one with something added, is not guessed at; a remark in brackets is ignored.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        let trimmed = name.trim();
-        if let Some(country) = Self::from_alpha2(trimmed) {
-            return Some(country);
-        }
-        if let Some(country) = rust_iso3166::from_alpha3(&trimmed.to_ascii_uppercase()) {
-            return Self::from_alpha2(country.alpha2);
-        }
-        let name = squeezed(trimmed);
-        if name.is_empty() {
-            return None;
-        }
-        let local = NAMES.iter().find(|(_, names)| names.split(' ').any(|known| known == name)).map(|(code, _)| *code);
-        let english = || {
-            let known =
-                |full: &str| squeezed(full) == name || squeezed(full.split('(').next().unwrap_or_default()) == name;
-            rust_iso3166::ALL.iter().find(|country| known(country.name)).map(|country| country.alpha2)
+        let find = |name: &str| {
+            let key = fold(name);
+            INDEX.get(&key).or_else(|| INDEX.get(key.strip_prefix("the")?)).copied()
         };
-        Self::from_alpha2(local.or_else(english)?)
+        find(name).or_else(|| find(name.split_once('(')?.0))
     }
 
     /// The code, upper case.
     #[must_use]
     pub fn alpha2(self) -> String {
-        self.0.iter().map(|byte| char::from(*byte)).collect()
-    }
-
-    /// The code as Meta wants it.
-    #[must_use]
-    pub fn alpha2_lower(self) -> String {
-        self.alpha2().to_ascii_lowercase()
+        String::from_utf8_lossy(&self.0).into_owned()
     }
 }
 
-/// Names that forms offer, squeezed: English short forms, German, French, Spanish, Italian, Portuguese, Dutch, Polish,
-/// Swedish, and the country's own.
-pub const NAMES: [(&str, &str); 64] = [
-    (
-        "GB",
-        "uk unitedkingdom greatbritain britain england scotland wales northernireland vereinigteskönigreich großbritannien royaumeuni angleterre reinounido granbretaña regnounito granbretagna reinounido verenigdkoninkrijk wielkabrytania zjednoczonekrólestwo storbritannien",
-    ),
-    (
-        "US",
-        "usa us unitedstates unitedstatesofamerica america vereinigtestaaten vereinigtestaatenvonamerika etatsunis étatsunis estadosunidos statiuniti estadosunidosdaamérica verenigdestaten stanyzjednoczone usaförentastaterna förentastaterna",
-    ),
-    ("DE", "germany deutschland allemagne alemania germania alemanha duitsland niemcy tyskland"),
-    ("AT", "austria österreich oesterreich autriche áustria oostenrijk austria österrike"),
-    ("CH", "switzerland schweiz suisse suiza svizzera suíça zwitserland szwajcaria"),
-    ("FR", "france frankreich francia frança frankrijk francja frankrike"),
-    ("ES", "spain spanien espagne españa spagna espanha spanje hiszpania"),
-    ("IT", "italy italien italie italia itália italië włochy"),
-    ("PT", "portugal portogallo portugalia"),
-    (
-        "NL",
-        "netherlands thenetherlands holland niederlande paysbas paísesbajos países bajos holanda paesibassi olanda paísesbaixos nederland holandia niderlandy nederländerna",
-    ),
-    ("BE", "belgium belgien belgique bélgica belgio bélgica belgië belgia"),
-    ("LU", "luxembourg luxemburg luxemburgo lussemburgo luksemburg"),
-    ("PL", "poland polen pologne polonia polónia polônia polska"),
-    ("SE", "sweden schweden suède suecia svezia suécia zweden szwecja sverige"),
-    ("NO", "norway norwegen norvège noruega norvegia noorwegen norwegia norge"),
-    ("DK", "denmark dänemark danemark dinamarca danimarca denemarken dania danmark"),
-    ("FI", "finland finnland finlande finlandia finlândia suomi"),
-    ("IS", "iceland island islande islandia islanda islândia ijsland"),
-    ("IE", "ireland irland irlande irlanda ierland irlandia éire"),
-    (
-        "CZ",
-        "czechia czechrepublic tschechien tschechischerepublik tchéquie républiquetchèque chequia repúblicacheca cechia repubblicaceca chéquia tsjechië czechy tjeckien česko českárepublika",
-    ),
-    ("SK", "slovakia slowakei slovaquie eslovaquia slovacchia eslováquia slowakije słowacja slovakien slovensko"),
-    ("HU", "hungary ungarn hongrie hungría ungheria hungria hongarije węgry ungern magyarország"),
-    ("SI", "slovenia slowenien slovénie eslovenia eslovénia slovenië słowenia slovenien slovenija"),
-    ("HR", "croatia kroatien croatie croacia croazia croácia kroatië chorwacja hrvatska"),
-    ("RO", "romania rumänien roumanie rumania rumanía roménia romênia roemenië rumunia rumänien românia"),
-    ("BG", "bulgaria bulgarien bulgarie bulgária bulgarije bułgaria българия"),
-    ("GR", "greece griechenland grèce grecia grécia griekenland grecja grekland ελλάδα"),
-    ("TR", "turkey türkei turquie turquía turchia turquia turkije turcja turkiet türkiye"),
-    ("CY", "cyprus zypern chypre chipre cipro cypr cypern"),
-    ("MT", "malta malte"),
-    ("EE", "estonia estland estonie estónia estônia eesti"),
-    ("LV", "latvia lettland lettonie letonia lettonia letónia letônia letland łotwa latvija"),
-    ("LT", "lithuania litauen lituanie lituania lituânia litouwen litwa lietuva"),
-    ("LI", "liechtenstein"),
-    ("RS", "serbia serbien serbie sérvia servië serbia srbija"),
-    ("BA", "bosniaandherzegovina bosnienundherzegowina bosnia"),
-    ("UA", "ukraine ucrania ucraina ucrânia oekraïne ukraina україна"),
-    ("RU", "russia russland russie rusia rússia rusland rosja ryssland россия"),
-    ("CA", "canada kanada canadá"),
-    ("MX", "mexico mexiko mexique méxico messico meksyk"),
-    ("BR", "brazil brasilien brésil brasil brasile brazilië brazylia"),
-    ("AR", "argentina argentinien argentine argentinië argentyna"),
-    ("CL", "chile chili cile"),
-    ("CO", "colombia kolumbien colombie colômbia kolumbia"),
-    ("PE", "peru pérou perú perù"),
-    ("VE", "venezuela"),
-    ("BO", "bolivia bolivien bolívia"),
-    ("EC", "ecuador équateur equador"),
-    ("UY", "uruguay uruguai urugwaj"),
-    ("AU", "australia australien australie austrália australië"),
-    (
-        "NZ",
-        "newzealand neuseeland nouvellezélande nuevazelanda nuovazelanda novazelândia nieuwzeeland nowazelandia nyazeeland",
-    ),
-    ("JP", "japan japon japón giappone japão japonia 日本"),
-    ("CN", "china chine cina chiny kina 中国"),
-    ("IN", "india indien inde índia indie"),
-    (
-        "KR",
-        "southkorea korea südkorea coréedusud coreadelsur coreadelsud coreiadosul zuidkorea koreapołudniowa sydkorea 대한민국",
-    ),
-    ("KP", "northkorea nordkorea"),
-    ("TW", "taiwan"),
-    ("VN", "vietnam"),
-    (
-        "ZA",
-        "southafrica südafrika afriquedusud sudáfrica sudafrica áfricadosul zuidafrika republikapołudniowejafryki sydafrika",
-    ),
-    ("MA", "morocco marokko maroc marruecos marocco marrocos maroko marocko"),
-    ("EG", "egypt ägypten égypte egipto egitto egito egypte egipt egypten"),
-    ("IL", "israel israël israele izrael"),
-    (
-        "AE",
-        "uae unitedarabemirates vereinigtearabischeemirate émiratsarabesunis emiratosárabesunidos emiratiarabiuniti emiradosárabesunidos",
-    ),
-    ("CI", "ivorycoast elfenbeinküste côtedivoire costademarfil costadavorio"),
-];
+impl fmt::Debug for Country {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.alpha2())
+    }
+}
+
+/// Folded codes and names.
+static INDEX: LazyLock<HashMap<String, Country>> = LazyLock::new(|| entries().collect());
+
+fn entries() -> impl Iterator<Item = (String, Country)> {
+    let lines = include_str!("countries.txt").lines().filter(|line| !line.starts_with('#'));
+    lines.filter_map(|line| line.split_once(' ')).flat_map(|(code, rest)| {
+        let country = Country([0, 1].map(|at| code.as_bytes().get(at).copied().unwrap_or_default()));
+        let (alpha3, names) = rest.split_once(' ').unwrap_or_default();
+        let keys = [code, alpha3].map(fold).into_iter().chain(names.split('|').flat_map(spellings));
+        keys.map(move |key| (key, country))
+    })
+}
+
+/// A name as keyboards without umlauts, and lists that spell things out, write it.
+fn spellings(name: &str) -> [String; 3] {
+    let without_umlauts = name.to_lowercase().replace('ä', "ae").replace('ö', "oe").replace('ü', "ue");
+    let spelt_out = name.replace(" & ", " and ").replace("St. ", "Saint ");
+    [fold(name), fold(&without_umlauts), fold(&spelt_out)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_and_names_in_many_languages_are_understood() {
+        for (name, code) in [
+            ("de", "DE"),
+            ("DEU", "DE"),
+            ("Germany", "DE"),
+            ("Deutschland", "DE"),
+            ("ALEMANIA", "DE"),
+            ("Niemcy", "DE"),
+            ("Tyskland", "DE"),
+            ("Duitsland", "DE"),
+            ("Alemanha", "DE"),
+            ("Allemagne", "DE"),
+            ("Germania", "DE"),
+            ("UK", "GB"),
+            ("U.K.", "GB"),
+            ("England", "GB"),
+            ("Österreich", "AT"),
+            ("Oesterreich", "AT"),
+            ("Schweiz", "CH"),
+            ("USA", "US"),
+            ("U.S.", "US"),
+            ("United States of America", "US"),
+            ("EE.UU.", "US"),
+            ("The Netherlands", "NL"),
+            ("Trinidad and Tobago", "TT"),
+            ("Saint Lucia", "LC"),
+            ("Bolivia (Plurinational State of)", "BO"),
+            ("🇩🇪 Deutschland", "DE"),
+            ("日本", "JP"),
+            ("Россия", "RU"),
+            ("Türkiye", "TR"),
+            ("Turkey", "TR"),
+            ("Côte d'Ivoire", "CI"),
+            ("Niger", "NE"),
+            ("Nigeria", "NG"),
+        ] {
+            assert_eq!(Country::from_name(name).map(Country::alpha2).as_deref(), Some(code), "{name}");
+        }
+    }
+
+    #[test]
+    fn unknown_names_are_not_guessed_at() {
+        for name in ["", "Atlantis", "Ger", "zz", "Germany and Austria", "the"] {
+            assert_eq!(Country::from_name(name), None, "{name}");
+        }
+        assert_eq!(Country::from_alpha2("DEU"), None);
+        assert_eq!(Country::from_alpha2("zz"), None);
+        assert_eq!(Country::from_alpha2("日"), None);
+        assert_eq!(Country::from_alpha2("gb"), Country::from_alpha2("UK"));
+    }
+
+    #[test]
+    fn no_name_belongs_to_two_countries() {
+        let mut seen = HashMap::new();
+        for (key, country) in entries() {
+            assert!(!key.is_empty());
+            assert_eq!(*seen.entry(key.clone()).or_insert(country), country, "{key}");
+        }
+        let countries: std::collections::HashSet<_> = seen.values().collect();
+        assert_eq!(countries.len(), 250);
+    }
+}

@@ -1,7 +1,7 @@
-//! Normalisation and hashing by Meta's documentation, and where that is silent by the rule its libraries agree on.
+//! Normalisation and hashing by Meta's documentation; where it is silent or Meta's libraries disagree, the reading that
+//! damages no value: Unicode is kept, nothing is truncated or guessed, and what cannot be right is left out with a
+//! reason.
 //! <https://developers.facebook.com/docs/marketing-api/conversions-api/parameters/customer-information-parameters>
-//!
-//! A value that cannot be used is left out with a fixed reason; it never spoils the event.
 
 mod country;
 mod date;
@@ -11,42 +11,59 @@ mod phone;
 mod place;
 mod text;
 
+use std::fmt;
+
 use sha2::{Digest, Sha256};
 
-use super::contact::Key;
-
 pub use country::Country;
-pub(super) use text::without_titles;
+pub use phone::warm_up;
 
-/// SHA-256 of the empty string: what careless tools send for a field nobody filled in.
-const EMPTY_HASH: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+use super::contact::Key;
+use super::name;
+use text::{compact, lower_nfc, without_invisible};
 
-/// Values longer than this are nobody's name or address.
-const MAX_CHARS: usize = 500;
+/// No contact value is longer; what is, is a message in the wrong field.
+const MAX_BYTES: usize = 512;
+/// Longest suffix behind a hash (see [`prehashed`]).
+const MAX_SUFFIX: usize = 16;
+/// SHA-256 of nothing: what a page sends that hashed an empty field.
+const HASH_OF_NOTHING: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 /// Why a value cannot be used. Never the value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unusable {
     /// Nothing is left of it.
     Empty,
-    /// Longer than anything real.
+    /// It is too long to be contact data.
     TooLong,
-    /// Not the shape of such a value.
-    Malformed,
-    /// An e-mail address with characters outside ASCII before the `@`: libraries disagree on how to hash it.
-    NonAsciiLocalPart,
-    /// No country code, and no region to take it from.
-    NoCountryCode,
-    /// Too short or too long for a phone number.
-    ImplausibleLength,
-    /// Not a country, state, gender or whatever else has a fixed list.
-    Unknown,
-    /// Day and month could be either way round.
-    Ambiguous,
-    /// No such day.
-    ImpossibleDate,
-    /// An MD5 hash; Meta takes SHA-256 only.
+    /// An MD5 hash: Meta takes SHA-256 only, and nobody can turn one into the other.
     Md5,
+    /// The SHA-256 of an empty string.
+    HashOfNothing,
+    /// Not exactly one address with a dotted domain.
+    NotAnEmail,
+    /// An address whose part before the `@` is not ASCII.
+    NonAsciiLocalPart,
+    /// Digits that cannot be a telephone number.
+    NotAPhone,
+    /// A telephone number without country code, and none to be had.
+    NoCountryCode,
+    /// No letters, or an address instead of a name.
+    NotAName,
+    /// No letters in a city or state.
+    NotAPlace,
+    /// No digits in a postal code, or too many.
+    NotAPostalCode,
+    /// Not a country's code or name.
+    UnknownCountry,
+    /// Not a calendar date between 1900 and 2100.
+    NotADate,
+    /// A date that may be two.
+    AmbiguousDate,
+    /// Not a word for female or male.
+    UnknownGender,
+    /// What programs write where there is no id: it would make strangers one person.
+    Placeholder,
 }
 
 impl Unusable {
@@ -56,29 +73,35 @@ impl Unusable {
         match self {
             Self::Empty => "empty",
             Self::TooLong => "too_long",
-            Self::Malformed => "malformed",
-            Self::NonAsciiLocalPart => "non_ascii_local_part",
-            Self::NoCountryCode => "no_country_code",
-            Self::ImplausibleLength => "implausible_length",
-            Self::Unknown => "unknown",
-            Self::Ambiguous => "ambiguous",
-            Self::ImpossibleDate => "impossible_date",
             Self::Md5 => "md5",
+            Self::HashOfNothing => "hash_of_nothing",
+            Self::NotAnEmail => "not_an_email",
+            Self::NonAsciiLocalPart => "non_ascii_local_part",
+            Self::NotAPhone => "not_a_phone",
+            Self::NoCountryCode => "no_country_code",
+            Self::NotAName => "not_a_name",
+            Self::NotAPlace => "not_a_place",
+            Self::NotAPostalCode => "not_a_postal_code",
+            Self::UnknownCountry => "unknown_country",
+            Self::NotADate => "not_a_date",
+            Self::AmbiguousDate => "ambiguous_date",
+            Self::UnknownGender => "unknown_gender",
+            Self::Placeholder => "placeholder",
         }
     }
 }
 
-/// A value as it is hashed, or a hash that came as one. `Debug` shows the kind only.
+/// A value in the form in which Meta compares it. `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Normalized {
-    /// To be hashed.
+    /// Contact data, never empty.
     Text(String),
-    /// Hashed already, lower-case hex.
+    /// It came as a SHA-256 hash: 64 lower-case hex digits.
     Hash(String),
 }
 
 impl Normalized {
-    /// The text, or the hash where there is no text.
+    /// The normalised text, or the hash that came instead of it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {
@@ -86,79 +109,225 @@ impl Normalized {
         }
     }
 
-    /// SHA-256 of the UTF-8 bytes, lower-case hex.
+    /// What is sent.
     #[must_use]
     pub fn sha256(&self) -> String {
         match self {
-            Self::Text(text) => hex::encode(Sha256::digest(text)),
+            Self::Text(text) => sha256_hex(text),
             Self::Hash(hash) => hash.clone(),
         }
     }
 }
 
-impl std::fmt::Debug for Normalized {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Normalized {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Text(_) => "Text",
-            Self::Hash(_) => "Hash",
+            Self::Text(_) => "Text(…)",
+            Self::Hash(_) => "Hash(…)",
         })
     }
 }
 
-/// Loads the tables that are otherwise unpacked at the first use (libphonenumber's take tens of milliseconds): the first
-/// visitor should not wait for them.
-pub fn warm_up() {
-    // A failure would only mean that the first visitor waits after all.
-    let _ = normalize(Key::Ph, "030 5550123", Country::from_alpha2("DE"));
-    let _ = normalize(Key::Em, "ana@b\u{fc}cher.example", None);
+/// Normalises one value. `region` is the country of phone numbers without a country code, and decides whether a postal
+/// code is a US one.
+///
+/// # Errors
+/// Why the value is unusable: a fixed word, never the value.
+pub fn normalize(key: Key, raw: &str, region: Option<Country>) -> Result<Normalized, Unusable> {
+    if raw.len() > MAX_BYTES {
+        return Err(Unusable::TooLong);
+    }
+    let visible = without_invisible(raw);
+    let visible = visible.trim();
+    if visible.is_empty() {
+        return Err(Unusable::Empty);
+    }
+    if let Some(hash) = prehashed(visible) {
+        return if hash == HASH_OF_NOTHING { Err(Unusable::HashOfNothing) } else { Ok(Normalized::Hash(hash)) };
+    }
+    // An external id may well be a UUID without dashes.
+    if key != Key::ExternalId && visible.len() == 32 && visible.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Err(Unusable::Md5);
+    }
+    let normalized = match key {
+        Key::Em => email::normalize(visible),
+        Key::Ph => phone::normalize(raw, region),
+        Key::Fn | Key::Ln => person_name(raw),
+        Key::Ct => place::city(raw),
+        Key::St => place::state(raw),
+        Key::Zp => place::postal_code(raw, region),
+        Key::Country => {
+            Country::from_name(raw).map(|country| country.alpha2().to_lowercase()).ok_or(Unusable::UnknownCountry)
+        }
+        Key::Db => date::normalize(raw),
+        Key::Ge => gender::normalize(raw),
+        Key::ExternalId => external_id(visible),
+    }?;
+    if normalized.is_empty() { Err(Unusable::Empty) } else { Ok(Normalized::Text(normalized)) }
 }
 
-/// Normalises one value. `region` is the country of phone numbers without a country code, and of postal codes.
+/// [`normalize`], then SHA-256: what an event carries.
 ///
 /// # Errors
 /// Why the value is unusable.
-pub fn normalize(key: Key, raw: &str, region: Option<Country>) -> Result<Normalized, Unusable> {
-    if raw.chars().nth(MAX_CHARS).is_some() {
-        return Err(Unusable::TooLong);
-    }
-    let clean = text::clean(raw);
-    if clean.is_empty() {
-        return Err(Unusable::Empty);
-    }
-    if let Some(hash) = given_hash(&clean) {
-        return if hash == EMPTY_HASH { Err(Unusable::Empty) } else { Ok(Normalized::Hash(hash)) };
-    }
-    // An advertiser's own id may well be 32 hex digits; nothing else is.
-    if key != Key::ExternalId && is_hex(&clean, 32) {
-        return Err(Unusable::Md5);
-    }
-    let value = match key {
-        Key::Em => email::email(&clean),
-        Key::Ph => phone::phone(&clean, region),
-        Key::Fn | Key::Ln => text::name(&clean),
-        Key::Ct => place::city(&clean),
-        Key::St => place::state(&clean),
-        Key::Zp => place::zip(&clean, region),
-        Key::Country => Country::from_name(&clean).map(Country::alpha2_lower).ok_or(Unusable::Unknown),
-        Key::Db => date::birth(&clean),
-        Key::Ge => gender::gender(&clean),
-        Key::ExternalId => Ok(clean.to_lowercase().split_whitespace().collect()),
-    }?;
-    if value.is_empty() { Err(Unusable::Empty) } else { Ok(Normalized::Text(value)) }
+pub fn hash(key: Key, raw: &str, region: Option<Country>) -> Result<String, Unusable> {
+    normalize(key, raw, region).map(|normalized| normalized.sha256())
 }
 
-/// SHA-256 in hex, alone or with the suffix of Meta's parameter builder (2 or 8 characters after a dot), which is cut.
-/// Anchored: hex inside a longer text is not a hash.
-fn given_hash(text: &str) -> Option<String> {
-    let (hash, suffix) = text.split_once('.').unwrap_or((text, "AA"));
-    let is_suffix =
-        matches!(suffix.len(), 2 | 8) && suffix.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-    (is_hex(hash, 64) && is_suffix).then(|| hash.to_ascii_lowercase())
+/// SHA-256 of the UTF-8 bytes, lower-case hex.
+#[must_use]
+pub fn sha256_hex(normalized: &str) -> String {
+    hex::encode(Sha256::digest(normalized.as_bytes()))
 }
 
-fn is_hex(text: &str, length: usize) -> bool {
-    text.len() == length && text.bytes().all(|b| b.is_ascii_hexdigit())
+/// A page may hash its fields before it sends them; Meta's own scripts then append `.` and a few characters.
+fn prehashed(text: &str) -> Option<String> {
+    let (hash, suffix) = text.split_once('.').unwrap_or((text, "_"));
+    let is_suffix = (1..=MAX_SUFFIX).contains(&suffix.len())
+        && suffix.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    (hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit()) && is_suffix).then(|| hash.to_ascii_lowercase())
+}
+
+/// Titles, whitespace and punctuation go; accents and every script stay, as in Meta's own example `valéry`.
+fn person_name(raw: &str) -> Result<String, Unusable> {
+    let name = compact(name::without_titles(raw));
+    // An e-mail or web address without its punctuation would pass for a name.
+    let is_address = raw.contains('@') || raw.contains("://");
+    if is_address || !name.chars().any(char::is_alphabetic) {
+        return Err(Unusable::NotAName);
+    }
+    Ok(name)
+}
+
+/// Lower case without whitespace, as Meta's parameter builder has it in the browser: both must hash alike.
+fn external_id(visible: &str) -> Result<String, Unusable> {
+    let id: String = visible.chars().filter(|c| !c.is_whitespace()).collect();
+    let id = lower_nfc(&id);
+    // WordPress calls every visitor that is not logged in 0.
+    let placeholder =
+        matches!(id.as_str(), "0" | "null" | "undefined" | "nan" | "none" | "false" | "guest" | "anonymous");
+    if placeholder || !id.chars().any(char::is_alphanumeric) { Err(Unusable::Placeholder) } else { Ok(id) }
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const HASH: &str = "62a14e44f765419d10fea99367361a727c12365e2520f32218d505ed9aa0f62f";
+
+    fn text(key: Key, raw: &str) -> Result<String, Unusable> {
+        normalize(key, raw, None).map(|normalized| normalized.as_str().to_owned())
+    }
+
+    /// The examples on Meta's customer-information-parameters page.
+    #[test]
+    fn metas_examples_hash_as_documented() {
+        for (key, raw, expected) in [
+            (Key::Em, "John_Smith@gmail.com", HASH),
+            (Key::Ph, "+1 (650) 555-1212", "e323ec626319ca94ee8bff2e4c87cf613be6ea19919ed1364124e16807ab3176"),
+            (Key::Ph, "16505551212", "e323ec626319ca94ee8bff2e4c87cf613be6ea19919ed1364124e16807ab3176"),
+            (Key::Fn, "Mary", "6915771be1c5aa0c886870b6951b03d7eafc121fea0e80a5ea83beb7c449f4ec"),
+            (Key::Fn, "정", "8fa8cd9c440be61d0151429310034083132b35975c4bea67fdd74158eb51db14"),
+            (Key::Fn, "Vale\u{301}ry", "08e1996b5dd49e62a4b4c010d44e4345592a863bb9f8e3976219bac29417149c"),
+            (Key::Db, "2/16/1997", "01acdbf6ec7b4f478a225f1a246e5d6767eeab1a7ffa17f025265b5b94f40f0c"),
+            (Key::Country, "US", "79adb2a2fce5c6ba215fe5f27f532d4e7edbac4b6a5e09e1ef3a08084a904621"),
+        ] {
+            assert_eq!(hash(key, raw, None).as_deref(), Ok(expected), "{raw}");
+        }
+    }
+
+    #[test]
+    fn names_lose_titles_spaces_and_punctuation() {
+        for (raw, expected) in [
+            ("Ruíz", "ruíz"),
+            ("Mary Ann", "maryann"),
+            ("O'Brien", "obrien"),
+            ("Jean\u{2013}Luc", "jeanluc"),
+            ("José", "josé"),
+            ("Herr Dr. Müller", "müller"),
+            ("Mrs. Smith", "smith"),
+            ("Herr", "herr"),
+            ("van der Berg", "vanderberg"),
+        ] {
+            assert_eq!(text(Key::Ln, raw).as_deref(), Ok(expected), "{raw}");
+        }
+        for raw in ["12345", "---", "ana@example.com", "https://spam.example"] {
+            assert_eq!(text(Key::Fn, raw), Err(Unusable::NotAName), "{raw}");
+        }
+    }
+
+    #[test]
+    fn hashes_pass_through_without_case_padding_and_suffix() {
+        let upper = HASH.to_uppercase();
+        for raw in
+            [HASH.to_owned(), upper.clone(), format!("  {upper}\n"), format!("{HASH}.AQ"), format!("{HASH}.AQEBAQAB")]
+        {
+            for key in Key::ALL {
+                let normalized = normalize(key, &raw, None).expect("a hash");
+                assert_eq!(normalized, Normalized::Hash(HASH.to_owned()), "{raw}");
+                assert_eq!(normalized.sha256(), HASH);
+            }
+        }
+        assert_eq!(text(Key::Em, &format!("{HASH}.a b")), Err(Unusable::NotAnEmail));
+    }
+
+    #[test]
+    fn md5_and_the_hash_of_nothing_are_unusable() {
+        assert_eq!(text(Key::Em, "D41D8CD98F00B204E9800998ECF8427E"), Err(Unusable::Md5));
+        assert!(text(Key::ExternalId, "d41d8cd98f00b204e9800998ecf8427e").is_ok());
+        assert_eq!(sha256_hex(""), HASH_OF_NOTHING);
+        for key in Key::ALL {
+            assert_eq!(text(key, HASH_OF_NOTHING), Err(Unusable::HashOfNothing));
+        }
+    }
+
+    #[test]
+    fn nothing_and_too_much_are_unusable() {
+        for key in Key::ALL {
+            for raw in ["", "  ", "\u{200B}\u{FEFF}\u{A0}"] {
+                assert_eq!(text(key, raw), Err(Unusable::Empty));
+            }
+            assert_eq!(text(key, &"a".repeat(100_000)), Err(Unusable::TooLong));
+        }
+    }
+
+    #[test]
+    fn external_ids_are_lowered_and_placeholders_refused() {
+        assert_eq!(text(Key::ExternalId, " Customer 42-A ").as_deref(), Ok("customer42-a"));
+        assert_eq!(text(Key::ExternalId, "K \u{301}").as_deref(), Ok("\u{1e31}"));
+        for raw in ["0", "null", "Guest", "---"] {
+            assert_eq!(text(Key::ExternalId, raw), Err(Unusable::Placeholder), "{raw}");
+        }
+    }
+
+    #[test]
+    fn debug_shows_no_value() {
+        assert_eq!(format!("{:?}", normalize(Key::Fn, "Ana", None)), "Ok(Text(…))");
+        assert_eq!(format!("{:?}", normalize(Key::Em, HASH, None)), "Ok(Hash(…))");
+    }
+
+    fn raw() -> impl Strategy<Value = String> {
+        prop_oneof![
+            any::<String>(),
+            "[ 0-9a-zA-Z@.+()/:#xéß\u{301}\u{200B}-]{0,40}",
+            "[a-z]{1,8}@[a-zäöü]{1,8}\\.[a-z]{2,3}",
+            "[+0]{0,2}[0-9() -]{5,20}",
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_panics_nothing_is_empty_and_normal_forms_stay(key in 0..Key::ALL.len(), raw in raw(), region in 0..4usize) {
+            let (key, region) = (Key::ALL[key], ["DE", "US", "IT", ""][region]);
+            if let Ok(first) = normalize(key, &raw, Country::from_alpha2(region)) {
+                prop_assert!(!first.as_str().is_empty());
+                prop_assert_ne!(first.sha256(), HASH_OF_NOTHING);
+                // Digits alone do not say that they have a country code.
+                if key != Key::Ph {
+                    prop_assert_eq!(normalize(key, first.as_str(), Country::from_alpha2(region)), Ok(first));
+                }
+            }
+        }
+    }
+}

@@ -1,80 +1,322 @@
-//! Phone numbers: digits with country code, without leading zeros.
+//! `ph`: digits with country code, without `+` and without leading zeros.
+//!
+//! Meta asks for a country code and names no rule for finding it; this follows libphonenumber's (its metadata comes
+//! with the `phonenumber` crate). Numbers need only be plausible, not assigned: a number that the site accepted is
+//! taken at its word, and fictitious ones must hash like real ones. The crate's own parser is not used: it applies the
+//! default region's trunk prefix to foreign numbers and has panicked on crafted input.
 
+use phonenumber::Metadata;
+use phonenumber::metadata::{DATABASE, Descriptor};
+
+use super::text::ascii_digit;
 use super::{Country, Unusable};
 
-/// ITU-T E.164: at most 15 digits; no national number with its country code is shorter than 7.
-const LENGTH: std::ops::RangeInclusive<usize> = 7..=15;
+/// E.164: at most 15 digits with the country code.
+const MAX_DIGITS: usize = 15;
+/// The shortest subscriber numbers that exist have 8 with it, but for a few islands.
+const MIN_DIGITS: usize = 8;
+/// So many digits are more than an area code: what follows a letter behind them is an extension or a remark.
+const MIN_BEFORE_REMARK: usize = 5;
+/// Without `+` and without region, fewer digits are as likely a national number of some country.
+const MIN_BARE_INTERNATIONAL: usize = 11;
+/// Italy and San Marino: the zero of `+39 (0)6` is part of the number.
+const KEEPS_ZERO: [u16; 2] = [39, 378];
 
-/// Words and signs behind which an extension stands.
-const EXTENSIONS: [&str; 9] = ["ext", "extn", "x", "app", "poste", "anexo", "durchwahl", "dw", "interno"];
-
-/// Digits that a number has at least before an extension can follow.
-const MIN_BEFORE_EXTENSION: usize = 6;
-
-/// With country code: `+`, `00`, or that of `region` by libphonenumber's rules.
-pub fn phone(clean: &str, region: Option<Country>) -> Result<String, Unusable> {
-    let text = without_extension(&ascii_digits(clean));
-    // "+44 (0)20": the zero is what one dials inside the country only.
-    let text = text.replace("(0)", "");
-    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
-    if digits.is_empty() {
-        return Err(Unusable::Malformed);
+pub(super) fn normalize(raw: &str, region: Option<Country>) -> Result<String, Unusable> {
+    let typed = Typed::read(raw)?;
+    if typed.international {
+        return international(&typed.digits, plausible);
     }
-    let first = text.trim_start_matches(|c: char| !c.is_ascii_digit() && c != '+');
-    let international = first.starts_with('+') || digits.starts_with("00");
-    let e164 = if international {
-        let digits = if first.starts_with('+') { digits.as_str() } else { digits.trim_start_matches('0') };
-        parse(None, &format!("+{digits}")).unwrap_or_else(|| digits.to_owned())
-    } else {
-        let region = region.ok_or(Unusable::NoCountryCode)?;
-        parse(Some(region), &digits).ok_or(Unusable::Malformed)?
+    let Some(meta) = region.and_then(|region| DATABASE.by_id(region.alpha2().as_str())) else {
+        return bare_international(&typed.digits).ok_or(Unusable::NoCountryCode);
     };
-    let e164 = e164.trim_start_matches('0');
-    if LENGTH.contains(&e164.len()) { Ok(e164.to_owned()) } else { Err(Unusable::ImplausibleLength) }
+    let code = meta.country_code();
+    let own = |typed: &str| number(code, &valid(&[meta], typed)?);
+    let own_code = || typed.digits.strip_prefix(&code.to_string()).and_then(own);
+    // Where calls within the country begin with a zero, 49 171 … without one is rather a country code than an area code.
+    let code_first = meta.national_prefix() == Some("0");
+    let first =
+        if code_first { own_code().or_else(|| own(&typed.digits)) } else { own(&typed.digits).or_else(own_code) };
+    first
+        .or_else(|| {
+            // The region's way of dialling abroad: 011 in North America, 0011 in Australia.
+            let dialled = meta.international_prefix()?.find(&typed.digits).filter(|found| found.start() == 0)?.end();
+            international(typed.digits.get(dialled..)?, plausible).ok()
+        })
+        .or_else(|| bare_international(&typed.digits))
+        .or_else(|| number(code, &plausible(&[meta], &typed.digits)?))
+        .or_else(|| number(code, &plausible(&[meta], typed.digits.strip_prefix(&code.to_string())?)?))
+        .ok_or(Unusable::NotAPhone)
 }
 
-/// Country code and national number by libphonenumber: trunk prefixes go, Italy's leading zero stays. Its strict validity
-/// is not asked for: number ranges are opened faster than libraries are updated.
-fn parse(region: Option<Country>, digits: &str) -> Option<String> {
-    let id = match region {
-        Some(region) => Some(region.alpha2().parse().ok()?),
-        None => None,
-    };
-    let number = phonenumber::parse(id, digits).ok()?;
-    let national = number.national();
-    // A trunk zero that the library left because it knows no such range; where zeros belong to numbers it says so.
-    let zeros = if number.code().value() == 39 { "0".repeat(usize::from(national.zeros())) } else { String::new() };
-    Some(format!("{}{zeros}{}", number.code().value(), national.value()))
+/// Reads libphonenumber's metadata, which takes tens of milliseconds, before the first lead has to wait for it.
+pub fn warm_up() {
+    let _ = DATABASE.by_id("001");
 }
 
-/// Digits of other scripts as ASCII.
-fn ascii_digits(text: &str) -> String {
-    let digit = |c: char| {
-        let zeros = ['\u{660}', '\u{6f0}', '\u{966}', '\u{9e6}', '\u{ff10}'];
-        let value = zeros.iter().find_map(|zero| (c as u32).checked_sub(*zero as u32).filter(|value| *value < 10))?;
-        char::from_digit(value, 10)
-    };
-    text.chars().map(|c| if c == '\u{ff0b}' { '+' } else { digit(c).unwrap_or(c) }).collect()
+/// What was typed: digits, and whether a country code leads them.
+struct Typed {
+    digits: String,
+    international: bool,
 }
 
-/// Cut at the first sign or word that announces an extension, once a whole number can have come before it.
-fn without_extension(text: &str) -> String {
-    let lower = text.to_lowercase();
-    let (mut digits, mut word_start) = (0, None);
-    for (index, c) in lower.char_indices().chain([(lower.len(), ' ')]) {
-        if let (false, Some(start)) = (c.is_alphabetic(), word_start) {
-            let word = lower.get(start..index).unwrap_or_default();
-            if EXTENSIONS.contains(&word) && digits >= MIN_BEFORE_EXTENSION {
-                return lower.get(..start).unwrap_or_default().to_owned();
+impl Typed {
+    fn read(raw: &str) -> Result<Self, Unusable> {
+        if raw.contains('@') {
+            return Err(Unusable::NotAPhone);
+        }
+        let mut digits = String::new();
+        let mut plus = false;
+        let mut remark = false;
+        let mut zero_in_brackets = None;
+        let chars: Vec<char> = raw.chars().collect();
+        let mut at = 0;
+        while let Some(&c) = chars.get(at) {
+            at += 1;
+            if let Some(digit) = ascii_digit(c) {
+                if remark {
+                    return Err(Unusable::NotAPhone);
+                }
+                digits.push(digit);
+            } else if matches!(c, '(' | '[')
+                && zero_in_brackets.is_none()
+                && let Some(length) = bracketed_zero(chars.get(at..).unwrap_or_default())
+            {
+                zero_in_brackets = Some(digits.len());
+                at += length;
+            } else if c.is_alphabetic() || matches!(c, '#' | ';' | ',' | '+' | '＋') {
+                if digits.len() >= MIN_BEFORE_REMARK {
+                    break;
+                }
+                plus |= digits.is_empty() && matches!(c, '+' | '＋');
+                remark |= c.is_alphabetic() && !digits.is_empty();
             }
-            word_start = None;
-        } else if c.is_alphabetic() {
-            word_start.get_or_insert(index);
         }
-        if matches!(c, '#' | ';' | ',') && digits >= MIN_BEFORE_EXTENSION {
-            return lower.get(..index).unwrap_or_default().to_owned();
+        let mut international = plus || digits.starts_with("00");
+        if let Some(before) = zero_in_brackets {
+            let code = digits.get(..before).unwrap_or_default().trim_start_matches('0').parse().ok();
+            let is_code = code.is_some_and(|code: u16| DATABASE.by_code(&code).is_some());
+            international |= is_code;
+            if !is_code || code.is_some_and(|code| KEEPS_ZERO.contains(&code)) {
+                digits.insert(before, '0');
+            }
         }
-        digits += usize::from(c.is_ascii_digit());
+        if digits.is_empty() { Err(Unusable::NotAPhone) } else { Ok(Self { digits, international }) }
     }
-    lower
+}
+
+/// The length of `0)` with spaces.
+fn bracketed_zero(after: &[char]) -> Option<usize> {
+    let end = after.iter().position(|c| matches!(c, ')' | ']'))?;
+    let inside: String = after.get(..end)?.iter().collect();
+    (inside.trim() == "0").then_some(end + 1)
+}
+
+/// Digits that start with a country code, zeros before it ignored.
+fn international(digits: &str, significant: impl Fn(&[&Metadata], &str) -> Option<String>) -> Result<String, Unusable> {
+    let digits = digits.trim_start_matches('0');
+    for length in 1..=3 {
+        let Some((code, rest)) = digits.split_at_checked(length) else { break };
+        let Ok(code) = code.parse() else { break };
+        if let Some(regions) = DATABASE.by_code(&code) {
+            return significant(&regions, rest).and_then(|rest| number(code, &rest)).ok_or(Unusable::NotAPhone);
+        }
+    }
+    Err(Unusable::NoCountryCode)
+}
+
+/// Digits that are a complete, assigned international number although nothing says so.
+fn bare_international(digits: &str) -> Option<String> {
+    let assigned =
+        |regions: &[&Metadata], rest: &str| regions.iter().any(|meta| is_assigned(meta, rest)).then(|| rest.to_owned());
+    let long_enough = digits.len() >= MIN_BARE_INTERNATIONAL && !digits.starts_with('0');
+    long_enough.then(|| international(digits, assigned).ok()).flatten()
+}
+
+fn number(code: u16, significant: &str) -> Option<String> {
+    let number = format!("{code}{significant}");
+    (MIN_DIGITS..=MAX_DIGITS).contains(&number.len()).then_some(number)
+}
+
+/// The national significant number if it is assigned: as typed, or without trunk prefix.
+fn valid(regions: &[&Metadata], typed: &str) -> Option<String> {
+    let assigned = |digits: &str| regions.iter().any(|meta| is_assigned(meta, digits));
+    if assigned(typed) {
+        return Some(typed.to_owned());
+    }
+    let main = regions.first()?;
+    without_trunk_prefix(main, typed).filter(|rest| assigned(rest)).or_else(|| {
+        // Colombia's pattern takes the first digit of a mobile number for a carrier's.
+        typed.strip_prefix(main.national_prefix()?).filter(|rest| assigned(rest)).map(str::to_owned)
+    })
+}
+
+/// The national significant number if it is assigned, or at least of a length that occurs.
+fn plausible(regions: &[&Metadata], typed: &str) -> Option<String> {
+    if let Some(number) = valid(regions, typed) {
+        return Some(number);
+    }
+    let main = regions.first()?;
+    let possible = |digits: &String| {
+        let length = u16::try_from(digits.len()).unwrap_or(u16::MAX);
+        kinds(main).any(|kind| kind.possible_length().contains(&length))
+    };
+    without_trunk_prefix(main, typed).filter(possible).or_else(|| {
+        let zero_is_trunk = main.national_prefix() == Some("0");
+        Some(typed.to_owned()).filter(|typed| possible(typed) && !(zero_is_trunk && typed.starts_with('0')))
+    })
+}
+
+/// What remains behind the prefix for calls within the country; `None` when there is none.
+fn without_trunk_prefix(meta: &Metadata, digits: &str) -> Option<String> {
+    let Some(pattern) = meta.national_prefix_for_parsing() else {
+        return digits.strip_prefix(meta.national_prefix()?).map(str::to_owned);
+    };
+    let groups = pattern.captures(digits)?;
+    let whole = groups.get(0).filter(|whole| whole.start() == 0 && whole.end() > 0)?;
+    let rest = digits.get(whole.end()..)?;
+    // Argentina's 0 11 15 … becomes 9 11 …: the rule rewrites what the groups caught.
+    match (meta.national_prefix_transform_rule(), groups.get(groups.len() - 1)) {
+        (Some(rule), Some(_)) if groups.len() > 1 => {
+            let mut rewritten = String::new();
+            groups.expand(rule, &mut rewritten);
+            Some(rewritten + rest)
+        }
+        _ => Some(rest.to_owned()),
+    }
+}
+
+fn is_assigned(meta: &Metadata, digits: &str) -> bool {
+    kinds(meta).any(|kind| kind.is_match(digits))
+}
+
+/// The kinds of number that a person may leave in a form.
+fn kinds(meta: &Metadata) -> impl Iterator<Item = &Descriptor> {
+    let all = meta.descriptors();
+    [all.fixed_line(), all.mobile(), all.voip(), all.personal_number(), all.toll_free(), all.shared_cost(), all.uan()]
+        .into_iter()
+        .flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ph(raw: &str, region: &str) -> Result<String, Unusable> {
+        normalize(raw, Country::from_alpha2(region))
+    }
+
+    #[test]
+    fn country_codes_come_from_the_number_or_from_the_region() {
+        for (raw, region, expected) in [
+            ("0171 555 01234", "DE", "4917155501234"),
+            ("(650) 555-1212", "US", "16505551212"),
+            ("1-650-555-1212", "US", "16505551212"),
+            ("650.555.1212", "US", "16505551212"),
+            ("+1 (650) 555-1212", "DE", "16505551212"),
+            ("16505551212", "", "16505551212"),
+            ("16505551212", "US", "16505551212"),
+            ("0049 171 5550123", "", "491715550123"),
+            ("+49 (0)171 5550123", "US", "491715550123"),
+            ("+49 0171 5550123", "US", "491715550123"),
+            ("49 (0) 171 5550123", "", "491715550123"),
+            ("(+49) 171/555-0123", "", "491715550123"),
+            ("+0049 171 5550123", "", "491715550123"),
+            ("011 49 171 5550123", "US", "491715550123"),
+            ("4917155501234", "DE", "4917155501234"),
+            ("(0)171 555 01234", "DE", "4917155501234"),
+            ("+44 (0)20 7946 0018", "", "442079460018"),
+            ("+44 020 7946 0018", "IT", "442079460018"),
+            ("020 7946 0018", "GB", "442079460018"),
+            ("06 1234 5678", "IT", "390612345678"),
+            ("+39 06 1234 5678", "DE", "390612345678"),
+            ("+39 (0)6 1234 5678", "", "390612345678"),
+            ("347 123 4567", "IT", "393471234567"),
+            ("612 345 678", "ES", "34612345678"),
+            ("06 12 34 56 78", "FR", "33612345678"),
+            ("8 800 555-01-23", "RU", "78005550123"),
+            ("+7 800 555-01-23", "", "78005550123"),
+            ("011 15-2345-6789", "AR", "5491123456789"),
+            ("070-123 45 67", "SE", "46701234567"),
+            ("447400123456", "US", "447400123456"),
+            ("٠١٧١ ٥٥٥ ٠١٢٣٤", "DE", "4917155501234"),
+            ("＋４９ １７１ ５５５０１２３", "", "491715550123"),
+            ("tel:+49-171-5550123", "", "491715550123"),
+            // Set aside for films and examples by the regulators.
+            ("07700 900123", "GB", "447700900123"),
+            ("447700900123", "GB", "447700900123"),
+            ("01 99 00 12 34", "FR", "33199001234"),
+            ("0491 570 006", "AU", "61491570006"),
+        ] {
+            assert_eq!(ph(raw, region).as_deref(), Ok(expected), "{raw} {region}");
+        }
+    }
+
+    #[test]
+    fn extensions_and_remarks_are_cut() {
+        for raw in [
+            "(650) 555-1212 ext 5",
+            "650-555-1212 x123",
+            "6505551212;ext=7",
+            "650 555 1212 #9",
+            "650 555 1212,,3",
+            "Cell: 650 555 1212 (after 6)".trim_end_matches(" (after 6)"),
+            "650 555 1212 after 18 h",
+            "650 555 1212 or +1 650 555 0000",
+        ] {
+            assert_eq!(ph(raw, "US").as_deref(), Ok("16505551212"), "{raw}");
+        }
+    }
+
+    #[test]
+    fn a_national_number_without_a_region_has_no_country_code() {
+        for raw in ["0171 555 01234", "(650) 555-1212", "612 345 678"] {
+            assert_eq!(ph(raw, ""), Err(Unusable::NoCountryCode), "{raw}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_a_number_is_unusable() {
+        for (raw, region) in [
+            ("555-1212", "US"),
+            ("12345", "DE"),
+            ("call me", "DE"),
+            ("ana1234567@example.com", "US"),
+            ("1-800-FLOWERS", "US"),
+            ("2b 0171 5550123", "DE"),
+            ("+49 171", ""),
+            ("+49 171 5550123 1715550 123", ""),
+            ("+1 555-1212", ""),
+        ] {
+            assert_eq!(ph(raw, region), Err(Unusable::NotAPhone), "{raw}");
+        }
+        for raw in ["+999 1234567", "0000000000"] {
+            assert_eq!(ph(raw, "DE"), Err(Unusable::NoCountryCode), "{raw}");
+        }
+    }
+
+    #[test]
+    fn every_regions_example_numbers_are_understood() {
+        let mut wrong = Vec::new();
+        for meta in DATABASE.iter() {
+            let region = Country::from_alpha2(meta.id());
+            let kinds = [meta.descriptors().fixed_line(), meta.descriptors().mobile()];
+            for example in kinds.into_iter().flatten().filter_map(Descriptor::example) {
+                let expected = format!("{}{example}", meta.country_code());
+                let trunk = meta.national_prefix().unwrap_or_default();
+                let typed = [
+                    (format!("+{expected}"), None),
+                    (example.to_owned(), region),
+                    (format!("{trunk}{example}"), region),
+                ];
+                for (raw, region) in typed.into_iter().take(if region.is_some() { 3 } else { 1 }) {
+                    let normalized = normalize(&raw, region);
+                    if normalized.as_deref() != Ok(&*expected) && expected.len() >= MIN_DIGITS {
+                        wrong.push((meta.id(), raw, normalized));
+                    }
+                }
+            }
+        }
+        assert_eq!(wrong, []);
+    }
 }

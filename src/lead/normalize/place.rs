@@ -1,106 +1,181 @@
-//! Cities, states, postal codes.
+//! `ct`, `st`, `zp`.
 
-use unicode_normalization::char::is_combining_mark;
-
-use super::text::squeezed;
+use super::text::{compact, fold};
 use super::{Country, Unusable};
 
-/// US states, districts and territories, Canadian provinces and territories: code and squeezed name. Meta wants the code
-/// for the US; for Canada its libraries do the same.
-const STATES: [(&str, &str); 69] = [
-    ("al", "alabama"),
-    ("ak", "alaska"),
-    ("az", "arizona"),
-    ("ar", "arkansas"),
-    ("ca", "california"),
-    ("co", "colorado"),
-    ("ct", "connecticut"),
-    ("de", "delaware"),
-    ("fl", "florida"),
-    ("ga", "georgia"),
-    ("hi", "hawaii"),
-    ("id", "idaho"),
-    ("il", "illinois"),
-    ("in", "indiana"),
-    ("ia", "iowa"),
-    ("ks", "kansas"),
-    ("ky", "kentucky"),
-    ("la", "louisiana"),
-    ("me", "maine"),
-    ("md", "maryland"),
-    ("ma", "massachusetts"),
-    ("mi", "michigan"),
-    ("mn", "minnesota"),
-    ("ms", "mississippi"),
-    ("mo", "missouri"),
-    ("mt", "montana"),
-    ("ne", "nebraska"),
-    ("nv", "nevada"),
-    ("nh", "newhampshire"),
-    ("nj", "newjersey"),
-    ("nm", "newmexico"),
-    ("ny", "newyork"),
-    ("nc", "northcarolina"),
-    ("nd", "northdakota"),
-    ("oh", "ohio"),
-    ("ok", "oklahoma"),
-    ("or", "oregon"),
-    ("pa", "pennsylvania"),
-    ("ri", "rhodeisland"),
-    ("sc", "southcarolina"),
-    ("sd", "southdakota"),
-    ("tn", "tennessee"),
-    ("tx", "texas"),
-    ("ut", "utah"),
-    ("vt", "vermont"),
-    ("va", "virginia"),
-    ("wa", "washington"),
-    ("wv", "westvirginia"),
-    ("wi", "wisconsin"),
-    ("wy", "wyoming"),
-    ("dc", "districtofcolumbia"),
-    ("dc", "washingtondc"),
-    ("as", "americansamoa"),
-    ("gu", "guam"),
-    ("mp", "northernmarianaislands"),
-    ("pr", "puertorico"),
-    ("vi", "usvirginislands"),
-    ("ab", "alberta"),
-    ("bc", "britishcolumbia"),
-    ("mb", "manitoba"),
-    ("nb", "newbrunswick"),
-    ("nl", "newfoundlandandlabrador"),
-    ("ns", "novascotia"),
-    ("nt", "northwestterritories"),
-    ("nu", "nunavut"),
-    ("on", "ontario"),
-    ("pe", "princeedwardisland"),
-    ("qc", "quebec"),
-    ("sk", "saskatchewan"),
+/// Letters of every script with their accents, as Meta's text and SDKs have it; digits (a postal code in the same
+/// field) go.
+pub(super) fn city(raw: &str) -> Result<String, Unusable> {
+    let without_digits: String = raw.chars().filter(|c| !c.is_numeric()).collect();
+    let city = compact(&without_digits);
+    if city.is_empty() { Err(Unusable::NotAPlace) } else { Ok(city) }
+}
+
+/// US states and territories and Canadian provinces by exact name or code become the code; every other state is its
+/// full name. Nothing is cut to two letters: that would make New South Wales Nebraska.
+pub(super) fn state(raw: &str) -> Result<String, Unusable> {
+    let name = compact(raw);
+    if !name.chars().any(char::is_alphabetic) {
+        return Err(Unusable::NotAPlace);
+    }
+    let key = fold(raw);
+    // `US-CA`: ISO 3166-2.
+    let iso = raw.trim().split_once('-').filter(|(country, _)| matches!(fold(country).as_str(), "us" | "ca"));
+    let iso = iso.map(|(_, code)| fold(code)).unwrap_or_default();
+    let found = STATES
+        .iter()
+        .find(|(code, names)| *code == key || *code == iso || names.split('|').any(|name| fold(name) == key));
+    Ok(found.map_or(name, |(code, _)| (*code).to_owned()))
+}
+
+/// Letters and digits up to the first dash; US codes are five digits.
+pub(super) fn postal_code(raw: &str, region: Option<Country>) -> Result<String, Unusable> {
+    let mut parts = raw.split(|c: char| matches!(c, '-' | '\u{2010}'..='\u{2015}' | '\u{2212}')).map(compact);
+    let first = parts.next().unwrap_or_default();
+    // `D-10115`: letters alone in front of a dash are the country.
+    let letters_only = !first.is_empty() && first.len() <= 3 && first.bytes().all(|b| b.is_ascii_alphabetic());
+    let code = if letters_only { parts.next().unwrap_or_default() } else { first };
+    if code.len() > 12 || !code.bytes().any(|b| b.is_ascii_digit()) {
+        return Err(Unusable::NotAPostalCode);
+    }
+    let is_us = region.is_some_and(|region| region.alpha2() == "US");
+    let zip = code.get(..5).filter(|_| is_us && code.len() == 9 && code.bytes().all(|b| b.is_ascii_digit()));
+    Ok(zip.map_or_else(|| code.clone(), str::to_owned))
+}
+
+/// USPS and Canada Post codes; French names of provinces beside the English ones.
+const STATES: &[(&str, &str)] = &[
+    ("al", "Alabama"),
+    ("ak", "Alaska"),
+    ("az", "Arizona"),
+    ("ar", "Arkansas"),
+    ("ca", "California"),
+    ("co", "Colorado"),
+    ("ct", "Connecticut"),
+    ("de", "Delaware"),
+    ("dc", "District of Columbia|Washington DC"),
+    ("fl", "Florida"),
+    ("ga", "Georgia"),
+    ("hi", "Hawaii"),
+    ("id", "Idaho"),
+    ("il", "Illinois"),
+    ("in", "Indiana"),
+    ("ia", "Iowa"),
+    ("ks", "Kansas"),
+    ("ky", "Kentucky"),
+    ("la", "Louisiana"),
+    ("me", "Maine"),
+    ("md", "Maryland"),
+    ("ma", "Massachusetts"),
+    ("mi", "Michigan"),
+    ("mn", "Minnesota"),
+    ("ms", "Mississippi"),
+    ("mo", "Missouri"),
+    ("mt", "Montana"),
+    ("ne", "Nebraska"),
+    ("nv", "Nevada"),
+    ("nh", "New Hampshire"),
+    ("nj", "New Jersey"),
+    ("nm", "New Mexico"),
+    ("ny", "New York|New York State"),
+    ("nc", "North Carolina"),
+    ("nd", "North Dakota"),
+    ("oh", "Ohio"),
+    ("ok", "Oklahoma"),
+    ("or", "Oregon"),
+    ("pa", "Pennsylvania"),
+    ("ri", "Rhode Island"),
+    ("sc", "South Carolina"),
+    ("sd", "South Dakota"),
+    ("tn", "Tennessee"),
+    ("tx", "Texas"),
+    ("ut", "Utah"),
+    ("vt", "Vermont"),
+    ("va", "Virginia"),
+    ("wa", "Washington|Washington State"),
+    ("wv", "West Virginia"),
+    ("wi", "Wisconsin"),
+    ("wy", "Wyoming"),
+    ("as", "American Samoa"),
+    ("gu", "Guam"),
+    ("mp", "Northern Mariana Islands"),
+    ("pr", "Puerto Rico"),
+    ("vi", "US Virgin Islands|Virgin Islands|United States Virgin Islands"),
+    ("ab", "Alberta"),
+    ("bc", "British Columbia|Colombie-Britannique"),
+    ("mb", "Manitoba"),
+    ("nb", "New Brunswick|Nouveau-Brunswick"),
+    ("nl", "Newfoundland and Labrador|Newfoundland|Terre-Neuve-et-Labrador"),
+    ("ns", "Nova Scotia|Nouvelle-Écosse"),
+    ("nt", "Northwest Territories|Territoires du Nord-Ouest"),
+    ("nu", "Nunavut"),
+    ("on", "Ontario"),
+    ("pe", "Prince Edward Island|Île-du-Prince-Édouard"),
+    ("qc", "Québec"),
+    ("sk", "Saskatchewan"),
+    ("yt", "Yukon|Yukon Territory"),
 ];
 
-/// Letters only, accents and other scripts kept.
-pub fn city(clean: &str) -> Result<String, Unusable> {
-    let value: String = squeezed(clean).chars().filter(|c| c.is_alphabetic() || is_combining_mark(*c)).collect();
-    if value.is_empty() { Err(Unusable::Malformed) } else { Ok(value) }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// The two letters of a US or Canadian state, by exact name; the whole name anywhere else. Never a part of it.
-pub fn state(clean: &str) -> Result<String, Unusable> {
-    let value = city(clean)?;
-    let name = value.strip_prefix("stateof").unwrap_or(&value);
-    let name = if name == "québec" { "quebec" } else { name };
-    Ok(STATES.iter().find(|(_, known)| *known == name).map_or(value.clone(), |(code, _)| (*code).to_owned()))
-}
+    #[test]
+    fn cities_keep_letters_only() {
+        for (raw, expected) in [
+            ("São Paulo", "sãopaulo"),
+            ("Москва", "москва"),
+            ("10115 Berlin", "berlin"),
+            ("E0\u{301}vora", "\u{e9}vora"),
+            ("St. John's", "stjohns"),
+            ("Washington, DC", "washingtondc"),
+        ] {
+            assert_eq!(city(raw).as_deref(), Ok(expected), "{raw}");
+        }
+        assert_eq!(city("10115"), Err(Unusable::NotAPlace));
+    }
 
-/// Lower case, no spaces, cut at the first dash (all of Meta's libraries agree), the first five digits in the US.
-pub fn zip(clean: &str, region: Option<Country>) -> Result<String, Unusable> {
-    let value = squeezed(clean.split(['-', '–']).next().unwrap_or_default());
-    let us = region.is_some_and(|region| region.alpha2() == "US");
-    let value = if us && value.len() > 5 && value.bytes().all(|b| b.is_ascii_digit()) {
-        value.chars().take(5).collect()
-    } else {
-        value
-    };
-    if value.is_empty() || value.chars().count() > 12 { Err(Unusable::Malformed) } else { Ok(value) }
+    #[test]
+    fn states_of_the_us_and_canada_become_codes_and_others_stay_whole() {
+        for (raw, expected) in [
+            ("California", "ca"),
+            ("CA", "ca"),
+            ("US-CA", "ca"),
+            ("Washington, D.C.", "dc"),
+            ("D.C.", "dc"),
+            ("West Virginia", "wv"),
+            ("Puerto Rico", "pr"),
+            ("Quebec", "qc"),
+            ("Ontario", "on"),
+            ("New South Wales", "newsouthwales"),
+            ("Bayern", "bayern"),
+            ("Île-de-France", "îledefrance"),
+            ("State of West Virginia", "stateofwestvirginia"),
+        ] {
+            assert_eq!(state(raw).as_deref(), Ok(expected), "{raw}");
+        }
+        assert_eq!(state("12"), Err(Unusable::NotAPlace));
+    }
+
+    #[test]
+    fn postal_codes_are_cut_as_meta_cuts_them() {
+        for (raw, region, expected) in [
+            ("94025", "US", "94025"),
+            ("94025-1234", "US", "94025"),
+            ("94025 1234", "US", "94025"),
+            ("940251234", "US", "94025"),
+            ("94025-1234", "", "94025"),
+            ("SW1A 1AA", "GB", "sw1a1aa"),
+            ("SW1A 1AA", "US", "sw1a1aa"),
+            ("00-950", "PL", "00"),
+            ("D-10115", "DE", "10115"),
+            ("K1A 0B1", "CA", "k1a0b1"),
+            ("94025\u{2013}1234", "", "94025"),
+        ] {
+            assert_eq!(postal_code(raw, Country::from_alpha2(region)).as_deref(), Ok(expected), "{raw}");
+        }
+        for raw in ["Berlin", "n/a", "1234567890123"] {
+            assert_eq!(postal_code(raw, None), Err(Unusable::NotAPostalCode), "{raw}");
+        }
+    }
 }

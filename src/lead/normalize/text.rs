@@ -1,83 +1,90 @@
-//! What all texts have in common, and names.
+//! What the rules share: Unicode form, invisible characters, which characters count.
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-use super::Unusable;
-
-/// Forms of address that people type into name fields. With a dot they are always one; without, only those that are
-/// nobody's name.
-const TITLES: [&str; 30] = [
-    "mr",
-    "mrs",
-    "ms",
-    "miss",
-    "mx",
-    "dr",
-    "prof",
-    "sir",
-    "herr",
-    "frau",
-    "mme",
-    "mlle",
-    "monsieur",
-    "madame",
-    "mademoiselle",
-    "sr",
-    "sra",
-    "srta",
-    "señor",
-    "señora",
-    "sig",
-    "sigra",
-    "signor",
-    "signora",
-    "dott",
-    "dottssa",
-    "dhr",
-    "mevr",
-    "mevrouw",
-    "ing",
-];
-const DOTTED_TITLES: [&str; 6] = ["m", "hr", "fr", "d", "dª", "mag"];
-
-/// NFC, so that the same name typed on two keyboards is the same; invisible characters out; trimmed.
-pub fn clean(raw: &str) -> String {
-    let visible = raw.nfc().filter(|c| !is_invisible(*c)).collect::<String>();
-    visible.trim().to_owned()
+/// NFC, then lower case, as Meta's example `valéry` is hashed.
+pub(super) fn lower_nfc(text: &str) -> String {
+    // Lower-casing can take a letter apart again: U+0130.
+    text.nfc().collect::<String>().to_lowercase().nfc().collect()
 }
 
-/// Zero-width characters, direction marks, soft hyphens, byte-order marks.
+/// Lower case without whitespace, punctuation and symbols: letters, digits and marks of every script stay.
+pub(super) fn compact(text: &str) -> String {
+    lower_nfc(text).chars().filter(|c| counts(*c)).nfc().collect()
+}
+
+/// A key for look-ups in tables: [`compact`], without accents, and in ASCII where a letter has a usual spelling.
+pub(super) fn fold(text: &str) -> String {
+    let mut key = String::with_capacity(text.len());
+    for c in compact(text).nfkd().filter(|c| !is_combining_mark(*c)) {
+        match c {
+            'ß' => key.push_str("ss"),
+            'ø' => key.push('o'),
+            'ł' => key.push('l'),
+            'đ' | 'ð' => key.push('d'),
+            'æ' => key.push_str("ae"),
+            'œ' => key.push_str("oe"),
+            _ => key.push(c),
+        }
+    }
+    key
+}
+
+/// Without the characters that pasting brings along and nobody sees, and without no-break spaces.
+pub(super) fn without_invisible(text: &str) -> String {
+    text.chars().filter(|c| !is_invisible(*c)).collect()
+}
+
+/// The value of a decimal digit: ASCII, full-width, Arabic-Indic (both), Devanagari.
+pub(super) fn ascii_digit(c: char) -> Option<char> {
+    let code = u32::from(c);
+    let zero = [0x30, 0xFF10, 0x660, 0x6F0, 0x966].into_iter().find(|zero| (*zero..*zero + 10).contains(&code))?;
+    char::from_digit(code - zero, 10)
+}
+
+fn counts(c: char) -> bool {
+    let mark = is_combining_mark(c)
+        && !matches!(c, '\u{FE00}'..='\u{FE0F}' | '\u{20D0}'..='\u{20FF}' | '\u{E0100}'..='\u{E01EF}');
+    // U+02BC is how keyboards of some scripts type the apostrophe of a name; Unicode calls it a letter.
+    mark || c.is_alphanumeric() && !matches!(c, '\u{2B9}'..='\u{2BF}')
+}
+
 fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{2066}'..='\u{206f}' | '\u{feff}')
+    matches!(c, '\u{A0}' | '\u{AD}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202F}'
+        | '\u{2007}' | '\u{2060}'..='\u{206F}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}')
 }
 
-/// Lower case without white space and punctuation; letters of every script and accents stay.
-pub fn squeezed(text: &str) -> String {
-    text.chars().filter(|c| c.is_alphanumeric() || is_combining_mark(*c)).flat_map(char::to_lowercase).nfc().collect()
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// A first or last name.
-pub fn name(clean: &str) -> Result<String, Unusable> {
-    // An address typed into the name field is no name, and must not be hashed as one.
-    if clean.contains('@') || clean.contains("://") {
-        return Err(Unusable::Malformed);
+    #[test]
+    fn scripts_and_accents_stay_and_everything_else_goes() {
+        for (raw, expected) in [
+            ("Mary-Ann O’Brien", "maryannobrien"),
+            ("Jean\u{2013}Luc", "jeanluc"),
+            ("O\u{2BC}Neill", "oneill"),
+            ("Vale\u{301}ry", "val\u{e9}ry"),
+            ("정", "정"),
+            ("Москва", "москва"),
+            ("हिन्दी", "हिन्दी"),
+            ("Ana ❤\u{FE0F}", "ana"),
+            ("e'\u{301}", "\u{e9}"),
+        ] {
+            assert_eq!(compact(raw), expected);
+        }
     }
-    let value = squeezed(&without_titles(clean));
-    if value.chars().any(char::is_alphabetic) { Ok(value) } else { Err(Unusable::Malformed) }
-}
 
-/// Drops leading titles where something remains.
-pub fn without_titles(name: &str) -> String {
-    let mut words: Vec<_> = name.split_whitespace().collect();
-    while words.len() > 1 && words.first().is_some_and(|word| is_title(word)) {
-        words.remove(0);
+    #[test]
+    fn table_keys_ignore_accents_and_case() {
+        for (raw, expected) in [
+            ("Österreich", "osterreich"),
+            ("Großbritannien", "grossbritannien"),
+            ("Côte d’Ivoire", "cotedivoire"),
+            ("Łotwa", "lotwa"),
+        ] {
+            assert_eq!(fold(raw), expected);
+        }
     }
-    words.join(" ")
-}
-
-fn is_title(word: &str) -> bool {
-    let dotted = word.ends_with('.');
-    let bare: String = word.chars().filter(|c| *c != '.').flat_map(char::to_lowercase).collect();
-    TITLES.contains(&bare.as_str()) || (dotted && DOTTED_TITLES.contains(&bare.as_str()))
 }
