@@ -5,12 +5,15 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::decision::Decision;
 use crate::exchange::{RequestRecord, UnixMillis};
+use crate::lead::event::without_query;
 use crate::reason::{DecisionKind, Reason};
 
 /// Decisions the status page remembers.
 const RECENT: usize = 50;
 /// Paths longer than this are cut in reports.
 const MAX_PATH: usize = 200;
+/// Hosts likewise; no real one is longer (RFC 1035 2.3.4).
+const MAX_HOST: usize = 253;
 
 /// What became of one POST.
 #[derive(Clone, Debug)]
@@ -59,10 +62,11 @@ impl Report {
     /// A POST that was not looked into.
     #[must_use]
     pub fn note(host: &str, target: &str, reason: Reason) -> Self {
-        let path = target.split('?').next().unwrap_or_default();
+        // An address in a path is personal data as well.
+        let path = without_query(target);
         Self {
             at: UnixMillis::now(),
-            host: host.to_owned(),
+            host: host.chars().take(MAX_HOST).collect(),
             path: path.chars().take(MAX_PATH).collect(),
             kind: DecisionKind::NoLead,
             reason,
@@ -84,7 +88,9 @@ impl Report {
         self.kind = decision.kind;
         self.reason = decision.reason;
         self.handler = decision.handler;
-        self.form.clone_from(&decision.form);
+        let (path, id) = decision.form.split_once('#').unwrap_or((&decision.form, ""));
+        let id = if id.is_empty() { String::new() } else { format!("#{id}") };
+        self.form = format!("{}{id}", without_query(path));
         self.marker.clone_from(&decision.marker);
         self.consent = decision.consent.as_ref().map(|consent| (consent.state.code(), consent.reason.clone()));
         self.roles = decision.roles.iter().map(|source| source.role).collect();

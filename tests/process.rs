@@ -1,4 +1,4 @@
-//! `kill -9` under load, again and again, against an oracle: what a visitor has seen acknowledged arrives, once.
+//! The sidecar as a process: killed under load and started again, reloaded, and all that it writes looked through.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "../examples/demo/graph.rs"]
@@ -158,6 +158,57 @@ fn a_lead_that_was_acknowledged_right_before_a_kill_is_delivered_after_the_resta
     thread::sleep(Duration::from_millis(300));
     assert_eq!(graph.events().len(), 1);
     assert_eq!(again.terminate(), Some(0), "{}", again.output());
+}
+
+#[test]
+fn contact_data_and_token_are_nowhere_but_where_they_belong() {
+    let graph = Graph::start();
+    graph.fault(graph::Fault::status(400, "{\"error\":{\"code\":100,\"error_subcode\":2804019}}"));
+    let (site, _received) = Site::new(|_| answer("303 See Other", &["Location: /thank-you"], ""));
+    let dir = tempfile::tempdir().unwrap();
+    let sidecar = start(dir.path(), &site.url(), &graph.url());
+    let referer = "Referer: http://shop.example/q/very.secret@example.com?email=very.secret@example.com";
+    let target = "/q/very.secret@example.com?email=very.secret%40example.com";
+    let body = "email=very.secret%40example.com&phone=0171+555+01234&first_name=Zebulon&message=confidential";
+    support::send(sidecar.address("address"), &form_post(target, "shop.example", &[GRANTED, referer], body));
+    // Malformed ones are where careless programs quote what they stumbled over.
+    let malformed = "very.secret@example.com".repeat(3);
+    let post = format!(
+        "POST /q HTTP/1.1\r\nHost: shop.example\r\n{GRANTED}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{malformed}",
+        malformed.len()
+    );
+    support::send(sidecar.address("address"), post.as_bytes());
+    wait_until("the refusal", || sidecar.output().contains("dead letters"));
+    wait_until("both decisions", || sidecar.output().matches("decision=").count() == 2);
+    let mut everything = sidecar.output().into_bytes();
+    for file in std::fs::read_dir(dir.path()).unwrap().flatten() {
+        everything.extend(std::fs::read(file.path()).unwrap());
+    }
+    for path in ["/metrics", "/"] {
+        let get = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        let page = support::send(sidecar.address("admin"), get.as_bytes());
+        assert_eq!(page.status(), 200);
+        everything.extend(page.raw);
+    }
+    let store = format!("sqlite:{}", dir.path().join("capi.db").display());
+    for verb in [&["show", "1"][..], &["export"], &["list"]] {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_capi-sidecar"))
+            .arg("outbox")
+            .args(verb)
+            .args(["--store", &store])
+            .output()
+            .unwrap();
+        assert!(output.status.success() && !output.stdout.is_empty(), "{verb:?}");
+        everything.extend(output.stdout);
+    }
+    let text = String::from_utf8_lossy(&everything).to_lowercase();
+    for secret in ["very.secret", "55501234", "555 01234", "zebulon", "confidential", "test-token"] {
+        assert!(!text.contains(secret), "{secret}");
+    }
+    for request in graph.requests() {
+        assert!(!request.target.contains("test-token"), "the token is never in a URL");
+        assert!(!request.body.to_string().contains("very.secret"));
+    }
 }
 
 #[test]
