@@ -1,12 +1,10 @@
 //! `consent`: how a Cookie header is read, before the policy for visitors without a signal is applied.
 
-use std::io::{self, BufRead};
-
 use clap::ArgMatches;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::json;
 
-use super::{Exit, complain, say};
+use super::{Exit, complain, each_line, say};
 use crate::config::Config;
 use crate::consent::{self, Signals};
 
@@ -23,20 +21,10 @@ pub fn consent(args: &ArgMatches, config: &Config) -> Exit {
         };
         headers.append(name, value);
     }
-    for line in io::stdin().lock().split(b'\n') {
-        let line = match line {
-            Ok(line) => line,
-            Err(error) => {
-                complain(&format!("stdin: {error}"));
-                return Exit::Usage;
-            }
-        };
-        let cookies = line.strip_suffix(b"\r").unwrap_or(&line);
-        let consent = consent::read(&Signals::from_headers(&headers).with_cookie_line(cookies), &config.consent.rules);
+    each_line(|cookies| {
+        let signals = Signals::from_headers(&headers).with_cookie_line(cookies);
+        let consent = consent::read(&signals, &config.consent.rules);
         let answer = json!({"state": consent.state.code(), "signal": consent.signal, "reason": consent.reason});
-        if !say(&answer.to_string()) {
-            break;
-        }
-    }
-    Exit::Fine
+        say(&answer.to_string())
+    })
 }

@@ -10,7 +10,7 @@ mod recorded;
 mod run;
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io::{self, BufRead, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -100,6 +100,21 @@ fn complain(message: &str) {
 /// Prints a line. `false` when nobody reads any more, which ends a listing and is no error.
 fn say(line: &str) -> bool {
     writeln!(io::stdout(), "{line}").is_ok()
+}
+
+/// Works on each line of stdin, blank ones included, until there are no more or nobody reads the answers.
+fn each_line(mut work: impl FnMut(&[u8]) -> bool) -> Exit {
+    for line in io::stdin().lock().split(b'\n') {
+        match line {
+            Ok(line) if work(line.strip_suffix(b"\r").unwrap_or(&line)) => {}
+            Ok(_) => break,
+            Err(error) => {
+                complain(&format!("stdin: {error}"));
+                return Exit::Usage;
+            }
+        }
+    }
+    Exit::Fine
 }
 
 fn sources(args: &ArgMatches) -> Sources {

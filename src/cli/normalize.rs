@@ -1,11 +1,9 @@
 //! `normalize`: what would be sent for a value, to compare with other tools.
 
-use std::io::{self, BufRead};
-
 use clap::ArgMatches;
 use serde_json::json;
 
-use super::{Exit, complain, say};
+use super::{Exit, complain, each_line, say};
 use crate::lead::contact::Key;
 use crate::lead::normalize::{self, Country};
 
@@ -23,24 +21,14 @@ pub fn normalize(args: &ArgMatches) -> Exit {
             country
         }
     };
-    for line in io::stdin().lock().split(b'\n') {
-        let line = match line {
-            Ok(line) => line,
-            Err(error) => {
-                complain(&format!("stdin: {error}"));
-                return Exit::Usage;
-            }
-        };
-        let input = String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(&line)).into_owned();
+    each_line(|line| {
+        let input = String::from_utf8_lossy(line);
         let answer = match normalize::normalize(key, &input, region) {
             Ok(value) => {
                 json!({"input": input, "normalized": value.as_str(), "sha256": value.sha256(), "reason": null})
             }
             Err(why) => json!({"input": input, "normalized": null, "sha256": null, "reason": why.code()}),
         };
-        if !say(&answer.to_string()) {
-            break;
-        }
-    }
-    Exit::Fine
+        say(&answer.to_string())
+    })
 }
