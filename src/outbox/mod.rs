@@ -1,7 +1,7 @@
 //! The durable queue and the memory of what was seen.
 //!
 //! It must not know what an event means: it stores bytes under ids, and the state of their delivery. One thread owns the
-//! SQLite connection ([`writer`]); everybody else holds an [`Outbox`] and talks to it through a channel. Another kind of
+//! SQLite connection (`writer`); everybody else holds an [`Outbox`] and talks to it through a channel. Another kind of
 //! store takes its place behind the same methods.
 
 mod admit;
