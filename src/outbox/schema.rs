@@ -35,6 +35,8 @@ const MIGRATIONS: [&str; VERSION as usize] = ["
         reason TEXT, code INTEGER, subcode INTEGER, fbtrace_id TEXT, attempts INTEGER NOT NULL DEFAULT 0,
         due_at INTEGER NOT NULL, in_doubt_since INTEGER, settled INTEGER) STRICT;
     CREATE UNIQUE INDEX delivery_once ON delivery (pixel, event_name, event_id) WHERE state = 'pending';
+    -- In the order of sending: a backlog is not sorted for every request.
+    CREATE INDEX delivery_newest ON delivery (pixel, event_time, id) WHERE state = 'pending';
     CREATE INDEX delivery_due ON delivery (pixel, due_at) WHERE state = 'pending';
     CREATE INDEX delivery_event ON delivery (event);
     CREATE INDEX delivery_state ON delivery (state, settled);
