@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -269,9 +270,11 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts it and collects what it writes to stderr.
+    /// Starts it and collects what it writes to stderr. It gets a process group of its own, so that its children (PHP's
+    /// workers, the browser) end with it.
     pub fn start(command: &mut Command) -> Self {
         let mut child = command
+            .process_group(0)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -317,8 +320,10 @@ impl Process {
         found.unwrap_or_else(|| panic!("no address; it said:\n{}", self.output()))
     }
 
-    /// SIGKILL, at once.
+    /// SIGKILL, at once, to it and its children.
     pub fn kill(&mut self) {
+        let group = format!("kill -s KILL -- -{}", self.child.id());
+        let _ = Command::new("sh").args(["-c", &group]).stderr(Stdio::null()).status();
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
