@@ -85,7 +85,8 @@ impl Worker {
                     rest = outcome;
                 }
                 Err(error) => {
-                    tracing::error!(%error, pixel = self.id, "the outbox cannot be read; trying again");
+                    // The store says so itself, and once.
+                    tracing::debug!(%error, pixel = self.id, "the outbox hands nothing out; trying again");
                     if stopping.is_some() {
                         return;
                     }
