@@ -54,6 +54,7 @@ impl Answer {
             Class::Throttle => "throttle",
             Class::Config => match self.code {
                 Some(190 | 102) => "token",
+                Some(368) => "blocked",
                 _ => "permission",
             },
             Class::Payload => "payload",
@@ -70,12 +71,17 @@ pub fn classify(status: u16, body: &[u8], sent: usize) -> Answer {
     if error.is_object() {
         let (code, subcode) = (error["code"].as_i64(), error["error_subcode"].as_i64());
         let transient = error["is_transient"].as_bool().unwrap_or(false);
-        let class = of_error(code, subcode, transient);
+        // A parameter's name, not a text: the app wants its secret proved, and every event would be buried as invalid.
+        let unproved = code == Some(100) && error["message"].as_str().is_some_and(|m| m.contains("appsecret_proof"));
+        let class = if unproved { Class::Config } else { of_error(code, subcode, transient) };
         return Answer { class, code, subcode, fbtrace_id: text(&error["fbtrace_id"]) };
     }
     let received = json["events_received"].as_u64().and_then(|count| usize::try_from(count).ok());
     let class = match received {
         Some(count) if (200..300).contains(&status) && count >= sent => Class::Accepted,
+        _ if status == 429 => Class::Throttle,
+        // A gateway in between turned it away.
+        _ if (300..500).contains(&status) => Class::Transient { in_doubt: false },
         // Fewer than were sent, a page of HTML, nothing at all: whatever it is, it is no acknowledgement.
         _ => Class::Transient { in_doubt: true },
     };
@@ -85,8 +91,8 @@ pub fn classify(status: u16, body: &[u8], sent: usize) -> Answer {
 fn of_error(code: Option<i64>, subcode: Option<i64>, is_transient: bool) -> Class {
     let Some(code) = code else { return Class::Transient { in_doubt: false } };
     match (code, subcode) {
-        (4 | 17 | 32 | 341 | 368 | 613 | 80_000..=80_014, _) => Class::Throttle,
-        (3 | 10 | 102 | 190 | 200..=299, _) | (100, Some(33)) => Class::Config,
+        (4 | 17 | 32 | 341 | 613 | 80_000..=80_014, _) => Class::Throttle,
+        (3 | 10 | 102 | 190 | 200..=299 | 368, _) | (100, Some(33)) => Class::Config,
         // 2804xxx are the Conversions API's own: the event is wrong.
         (_, Some(2_804_000..=2_804_999)) => Class::Payload,
         (1 | 2, _) => Class::Transient { in_doubt: false },
@@ -112,6 +118,15 @@ mod tests {
             (500, r#"{"error":{"code":190}}"#, Class::Config, "token"),
             (400, r#"{"error":{"code":200}}"#, Class::Config, "permission"),
             (400, r#"{"error":{"code":100,"error_subcode":33}}"#, Class::Config, "permission"),
+            (400, r#"{"error":{"code":368}}"#, Class::Config, "blocked"),
+            (
+                400,
+                r#"{"error":{"code":100,"message":"API calls require an appsecret_proof"}}"#,
+                Class::Config,
+                "permission",
+            ),
+            (429, "slow down", Class::Throttle, "throttle"),
+            (403, "<html>Blocked by the proxy</html>", transient(false), "transient"),
             (400, r#"{"error":{"code":100,"error_subcode":2804050}}"#, Class::Payload, "payload"),
             (400, r#"{"error":{"code":100}}"#, Class::Payload, "payload"),
             (400, r#"{"error":{"code":100,"is_transient":true}}"#, transient(false), "transient"),

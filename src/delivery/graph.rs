@@ -16,12 +16,14 @@ const PARTNER_AGENT: &str = "capi-sidecar";
 /// More of an answer is not read.
 const MAX_ANSWER: usize = 64 * 1024;
 
-/// A client that keeps its connections.
+/// A client that keeps its connections. `timeout` is that of a request; the connection must be there sooner, so that a
+/// network that swallows everything is told from a request that nobody answered: only the latter leaves a lead in doubt.
 ///
 /// # Errors
 /// When the system's TLS roots cannot be read.
-pub fn client() -> reqwest::Result<reqwest::Client> {
+pub fn client(timeout: Duration) -> reqwest::Result<reqwest::Client> {
     reqwest::Client::builder()
+        .connect_timeout(timeout * 3 / 4)
         .user_agent(concat!("capi-sidecar/", env!("CARGO_PKG_VERSION")))
         // Contact data goes where it was meant to go and nowhere else.
         .redirect(reqwest::redirect::Policy::none())
@@ -112,5 +114,35 @@ mod tests {
         for (name, value) in [("retry-after", "soon"), ("x-business-use-case-usage", "{"), ("x-other", "1")] {
             assert_eq!(asked_to_wait(&headers(name, value)), None);
         }
+    }
+
+    #[tokio::test]
+    async fn what_never_left_for_want_of_a_connection_is_not_in_doubt() {
+        // The queue of a listener that accepts nothing is soon full; from then on its host does not answer at all.
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = socket.listen(1).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut fill = Vec::new();
+        for _ in 0..8 {
+            let connect = tokio::net::TcpStream::connect(address);
+            fill.extend(tokio::time::timeout(Duration::from_millis(50), connect).await.map(Result::unwrap).ok());
+        }
+        assert!(fill.len() < 8);
+        let config = DeliveryConfig {
+            graph_endpoint: format!("http://{address}"),
+            graph_version: "v26.0".into(),
+            timeout: Duration::from_millis(400),
+        };
+        let pixel = Pixel {
+            id: "1".into(),
+            access_token: None,
+            access_token_file: None,
+            hosts: Vec::new(),
+            test_event_code: None,
+            test_event_code_expires: Duration::ZERO,
+        };
+        let reply = send(&client(config.timeout).unwrap(), &config, &pixel, vec![json!({})], None).await;
+        assert_eq!(reply.answer, Answer::none(false));
     }
 }

@@ -4,6 +4,7 @@
 mod classify;
 mod graph;
 mod retry;
+mod search;
 mod worker;
 
 use std::collections::HashMap;
@@ -48,7 +49,7 @@ impl Delivery {
     /// # Errors
     /// When the thread, its runtime or the TLS client cannot be made.
     pub fn start(config: watch::Receiver<Arc<Config>>, outbox: Outbox) -> io::Result<Self> {
-        let client = graph::client().map_err(io::Error::other)?;
+        let client = graph::client(config.borrow().delivery.timeout).map_err(io::Error::other)?;
         let counts = Arc::new(DeliveryCounts::default());
         let (stop, stopped) = watch::channel(None);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -99,6 +100,8 @@ async fn supervise(
                 client: client.clone(),
                 counts: Arc::clone(&counts),
                 stop: stop.clone(),
+                limit: worker::MAX_EVENTS,
+                paused: false,
             };
             running.insert(pixel.id.clone(), tasks.spawn(worker.run()).id());
         }

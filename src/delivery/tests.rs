@@ -197,8 +197,33 @@ fn wrong_events_are_found_by_halving_and_the_good_ones_get_through() {
     let ids: Vec<_> = dead.iter().map(|row| row.event_id.as_str()).collect();
     assert!(bad.iter().all(|n| ids.contains(&format!("id-{n}").as_str())));
     let calls = stage.graph.requests().len();
-    assert!(calls <= 1 + 2 * 3 * 6, "{calls}");
+    assert!(calls <= 1 + 3 * 7, "{calls}");
     delivery.shutdown(Duration::from_secs(1));
+}
+
+#[test]
+fn an_event_that_graph_stumbles_over_every_time_holds_up_no_others() {
+    // Not refused as invalid: that could be isolated at once. A 500, an unknown code, a lost answer look like an outage.
+    for (status, answer) in [(500, r#"{"error":{"code":1}}"#), (400, r#"{"error":{"code":987654}}"#), (502, "<html>")] {
+        let stage = Stage::set();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        stage.change(|config| config.delivery.graph_endpoint = url);
+        graph_stand_in::http::serve(listener, move |request| {
+            let body: Value = serde_json::from_slice(&request.body).unwrap();
+            let events = body["data"].as_array().unwrap();
+            if events.iter().any(|event| event["event_id"] == "id-3") {
+                return Some(graph_stand_in::http::answer(status, &[], answer));
+            }
+            let text = serde_json::json!({"events_received": events.len()}).to_string();
+            Some(graph_stand_in::http::answer(200, &[], &text))
+        });
+        stage.admit((1..=5).map(|n| (n, lead())));
+        let delivery = stage.deliver();
+        stage.wait_for("delivered", 4);
+        assert_eq!(stage.rows("pending").len(), 1);
+        delivery.shutdown(Duration::from_secs(1));
+    }
 }
 
 #[test]

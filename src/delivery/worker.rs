@@ -12,13 +12,14 @@ use super::DeliveryCounts;
 use super::classify::{Answer, Class, MALFORMED_CLICK_ID};
 use super::graph;
 use super::retry::{self, PROBE};
+use super::search::Search;
 use crate::config::{Config, Pixel};
 use crate::exchange::UnixMillis;
 use crate::lead::event;
 use crate::outbox::{Due, Outbox, Settlement, Verdict};
 
 /// Events per request at most, by Meta's rule.
-const MAX_EVENTS: usize = 1000;
+pub const MAX_EVENTS: usize = 1000;
 /// Bytes of events per request: well below what gateways refuse.
 const MAX_BYTES: usize = 2 * 1024 * 1024;
 /// The longest sleep without looking: the clock may have been set meanwhile.
@@ -35,20 +36,18 @@ pub struct Worker {
     pub counts: Arc<DeliveryCounts>,
     /// Becomes `Some` at the shutdown: until then what is due is still sent.
     pub stop: watch::Receiver<Option<Instant>>,
-}
-
-/// Why a pixel rests.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Rest {
-    until: Instant,
-    class: Class,
+    /// Events in the next request at most: half of a request that failed, doubled by one that did not. So an event over
+    /// which Graph stumbles every time is alone soon, and a request too large for the timeout becomes a smaller one.
+    pub limit: usize,
+    /// Graph refuses the token or the pixel, and that has been said.
+    pub paused: bool,
 }
 
 impl Worker {
     /// Runs until the pixel is gone from the configuration or the shutdown is over.
     pub async fn run(mut self) {
         let mut news = self.outbox.news();
-        let (mut failures, mut rest) = (0, None::<Rest>);
+        let (mut failures, mut rest) = (0, None::<Instant>);
         loop {
             let config = Arc::clone(&self.config.borrow_and_update());
             news.mark_unchanged();
@@ -57,14 +56,14 @@ impl Worker {
             if stopping.is_some_and(|deadline| deadline <= Instant::now()) {
                 return;
             }
-            if let Some(resting) = rest {
-                if resting.until > Instant::now() {
+            if let Some(until) = rest {
+                if until > Instant::now() {
                     if stopping.is_some() {
                         return;
                     }
                     // A new configuration may have brought a new token.
                     tokio::select! {
-                        () = sleep_until(resting.until) => {}
+                        () = sleep_until(until) => {}
                         changed = self.config.changed() => if changed.is_ok() { rest = None },
                         _ = self.stop.changed() => {}
                     }
@@ -73,7 +72,7 @@ impl Worker {
                 rest = None;
             }
             let now = UnixMillis::now();
-            match self.outbox.due(&self.id, now, MAX_EVENTS, MAX_BYTES).await {
+            match self.outbox.due(&self.id, now, self.limit, MAX_BYTES).await {
                 Ok(due) if due.is_empty() => {
                     if stopping.is_some() {
                         return;
@@ -86,7 +85,8 @@ impl Worker {
                     rest = outcome;
                 }
                 Err(error) => {
-                    tracing::error!(%error, pixel = self.id, "the outbox cannot be read; trying again");
+                    // The store says so itself, and once.
+                    tracing::debug!(%error, pixel = self.id, "the outbox hands nothing out; trying again");
                     if stopping.is_some() {
                         return;
                     }
@@ -107,80 +107,110 @@ impl Worker {
         }
     }
 
-    /// Sends a batch; on a refusal it is halved until the culprit is alone. Returns the rest that must follow.
-    async fn deliver(&mut self, config: &Config, pixel: &Pixel, due: Vec<Due>, failures: u32) -> Option<Rest> {
-        let now = UnixMillis::now();
-        let (hopeless, batch): (Vec<_>, Vec<_>) =
-            due.into_iter().partition(|due| retry::given_up(due.event_time, due.in_doubt_since, now).is_some());
-        for due in &hopeless {
-            let reason = retry::given_up(due.event_time, due.in_doubt_since, now).unwrap_or("expired");
-            tracing::error!(pixel = self.id, event_id = due.event_id, reason, "a lead was given up");
-            self.counts.dead.fetch_add(1, Ordering::Relaxed);
-            self.settle(vec![settlement(due, Verdict::Dead { reason }, &Answer::none(false))]).await;
-        }
-        let test_code = self.test_code(pixel, now).await;
-        let mut parts = vec![batch];
-        while let Some(part) = parts.pop() {
-            if part.is_empty() {
-                continue;
-            }
-            let reply = self.send(config, pixel, &part, test_code.as_deref()).await;
+    /// Sends a batch; on a refusal it is searched for the culprits. Returns the end of the rest that must
+    /// follow.
+    async fn deliver(&mut self, config: &Config, pixel: &Pixel, due: Vec<Due>, failures: u32) -> Option<Instant> {
+        let batch = self.give_up_the_hopeless(due).await;
+        let test_code = self.test_code(pixel, UnixMillis::now()).await;
+        let mut search = Search::new(batch);
+        // What the culprit is refused for: when it is found by the others' being accepted, this came before.
+        let mut refusal = Answer::none(false);
+        while let Some(group) = search.next_group() {
+            let reply = self.send(config, pixel, &group, test_code.as_deref()).await;
             let answer = &reply.answer;
             match answer.class {
                 Class::Accepted => {
-                    self.counts.delivered.fetch_add(part.len() as u64, Ordering::Relaxed);
-                    self.settle(part.iter().map(|due| settlement(due, Verdict::Delivered, answer)).collect()).await;
-                }
-                Class::Payload if part.len() > 1 => {
-                    let mut first = part;
-                    let second = first.split_off(first.len() / 2);
-                    parts.push(second);
-                    parts.push(first);
+                    self.counts.delivered.fetch_add(group.len() as u64, Ordering::Relaxed);
+                    self.settle(group.iter().map(|due| settlement(due, Verdict::Delivered, answer)).collect()).await;
+                    self.limit = self.limit.saturating_mul(2).min(MAX_EVENTS);
                 }
                 Class::Payload => {
-                    for due in &part {
-                        let verdict = self.refused(due, answer);
-                        self.settle(vec![settlement(due, verdict, answer)]).await;
-                    }
+                    search.refused(group);
+                    refusal = answer.clone();
                 }
-                class @ (Class::Transient { .. } | Class::Throttle | Class::Config) => {
-                    let wait = match class {
-                        Class::Config => PROBE,
-                        _ => reply.wait.unwrap_or_else(|| retry::backoff(failures, dice())),
-                    };
-                    let counts = class != Class::Config;
-                    // A paused pixel's deliveries stay due, so that a new token finds them at once.
-                    let due_at = UnixMillis(now.0 + if counts { millis(wait) } else { 0 });
-                    let again = |due: &Due, counts, in_doubt| {
-                        let verdict = Verdict::Retry { due_at, counts, in_doubt, body: None, reason: answer.reason() };
-                        settlement(due, verdict, answer)
-                    };
-                    let in_doubt = class == Class::Transient { in_doubt: true };
-                    let mut settlements: Vec<_> =
-                        part.iter().map(|due| again(due, counts, in_doubt || due.in_doubt_since.is_some())).collect();
-                    // What had not been sent yet in this round.
-                    settlements
-                        .extend(parts.iter().flatten().map(|due| again(due, false, due.in_doubt_since.is_some())));
-                    self.settle(settlements).await;
-                    self.counts.failed.fetch_add(1, Ordering::Relaxed);
-                    if class == Class::Config {
-                        tracing::error!(
-                            pixel = self.id,
-                            code = answer.code,
-                            subcode = answer.subcode,
-                            fbtrace_id = answer.fbtrace_id,
-                            "Graph refuses the access token or the pixel: nothing is sent and nothing is lost until that is \
-                             mended; make a new token in Events Manager and put it where the old one is"
-                        );
-                    }
-                    return Some(Rest { until: Instant::now() + wait, class });
+                Class::Transient { .. } | Class::Throttle | Class::Config => {
+                    let wait = self.put_off(&reply, &group, search.rest(), failures).await;
+                    return Some(Instant::now() + wait);
                 }
+            }
+            if std::mem::take(&mut self.paused) {
+                tracing::info!(pixel = self.id, "Graph takes the access token again");
+            }
+            if let Some(culprit) = search.culprit() {
+                let verdict = self.refused(&culprit, &refusal);
+                self.settle(vec![settlement(&culprit, verdict, &refusal)]).await;
             }
         }
         None
     }
 
-    /// A request with one event was refused.
+    /// Buries what is too old or was too long in doubt; returns the others.
+    async fn give_up_the_hopeless(&self, due: Vec<Due>) -> Vec<Due> {
+        let now = UnixMillis::now();
+        let (mut batch, mut hopeless) = (Vec::with_capacity(due.len()), Vec::new());
+        for due in due {
+            let Some(reason) = retry::given_up(due.event_time, due.in_doubt_since, now) else {
+                batch.push(due);
+                continue;
+            };
+            tracing::error!(pixel = self.id, event_id = due.event_id, reason, "a lead was given up");
+            self.counts.dead.fetch_add(1, Ordering::Relaxed);
+            hopeless.push(settlement(&due, Verdict::Dead { reason }, &Answer::none(false)));
+        }
+        if !hopeless.is_empty() {
+            self.settle(hopeless).await;
+        }
+        batch
+    }
+
+    /// Settles a group that did not get through, and the `rest` of its batch that was not sent again; how long to wait.
+    async fn put_off(&mut self, reply: &graph::Reply, group: &[Due], rest: Vec<Due>, failures: u32) -> Duration {
+        let answer = &reply.answer;
+        let wait = match answer.class {
+            Class::Config => PROBE,
+            _ => reply.wait.unwrap_or_else(|| retry::backoff(failures, dice())),
+        };
+        let transient = matches!(answer.class, Class::Transient { .. });
+        let in_doubt = answer.class == Class::Transient { in_doubt: true };
+        let now = UnixMillis::now().0;
+        let again = |due: &Due, due_at, counts, in_doubt| {
+            let in_doubt = in_doubt || due.in_doubt_since.is_some();
+            let due_at = UnixMillis(due_at);
+            settlement(due, Verdict::Retry { due_at, counts, in_doubt, body: None, reason: answer.reason() }, answer)
+        };
+        let mut settlements: Vec<_> = group
+            .iter()
+            .map(|due| match answer.class {
+                // Stays due, so that a new token finds it at once.
+                Class::Config => again(due, now, false, in_doubt),
+                // Later than the pixel's rest, by its own record: the others get their turn first.
+                Class::Transient { .. } => {
+                    let own = millis(wait.saturating_add(retry::backoff(due.attempts, dice())));
+                    again(due, now.saturating_add(own), true, in_doubt)
+                }
+                _ => again(due, now.saturating_add(millis(wait)), true, in_doubt),
+            })
+            .collect();
+        settlements.extend(rest.iter().map(|due| again(due, now, false, false)));
+        self.settle(settlements).await;
+        self.counts.failed.fetch_add(1, Ordering::Relaxed);
+        if transient {
+            self.limit = (group.len() / 2).max(1);
+        }
+        if answer.class == Class::Config && !std::mem::replace(&mut self.paused, true) {
+            tracing::error!(
+                pixel = self.id,
+                code = answer.code,
+                subcode = answer.subcode,
+                fbtrace_id = answer.fbtrace_id,
+                "Graph refuses the access token or the pixel: nothing is sent and nothing is lost until that is mended; \
+                 make a new token in Events Manager and put it where the old one is"
+            );
+        }
+        wait
+    }
+
+    /// The culprit of a refusal.
     fn refused(&self, due: &Due, answer: &Answer) -> Verdict {
         if due.event_only {
             self.counts.refused.fetch_add(1, Ordering::Relaxed);
@@ -192,7 +222,7 @@ impl Worker {
             return Verdict::Retry {
                 due_at: UnixMillis::now(),
                 counts: true,
-                in_doubt: false,
+                in_doubt: due.in_doubt_since.is_some(),
                 body: Some(body.into()),
                 reason: "click_id",
             };

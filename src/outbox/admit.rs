@@ -26,30 +26,28 @@ fn one(transaction: &Transaction<'_>, admission: &Admission, now: UnixMillis) ->
     if let Some(event_id) = seen.query_row(params![print, oldest], |row| row.get(0)).optional()? {
         return Ok(Admitted::Duplicate { event_id });
     }
-    let mut taken = false;
-    let mut event_id = admission.fallback_event_id.clone();
+    let mut wanted = None;
     if let Some(supplied) = &admission.supplied {
-        let contact = supplied.contact.as_slice();
         let mut owners =
             transaction.prepare_cached("SELECT contact, event_id FROM supplied WHERE id = ?1 AND seen > ?2")?;
         let owners: Vec<(Vec<u8>, String)> = owners
             .query_map(params![supplied.id, oldest], |row| Ok((row.get(0)?, row.get(1)?)))?
             .collect::<Result<_, _>>()?;
-        if let Some((_, first)) = owners.iter().find(|(owner, _)| owner == contact) {
+        if let Some((_, first)) = owners.iter().find(|(owner, _)| *owner == supplied.contact) {
             remember(transaction, print, first, now)?;
             return Ok(Admitted::Duplicate { event_id: first.clone() });
         }
-        taken = !owners.is_empty();
-        if !taken {
-            event_id.clone_from(&supplied.id);
-        }
+        wanted = owners.is_empty().then_some(supplied.id.as_str());
+    }
+    let event_id = store(transaction, admission, wanted, now)?;
+    remember(transaction, print, &event_id, now)?;
+    let supplied_id_was_taken = admission.supplied.as_ref().is_some_and(|supplied| supplied.id != event_id);
+    if let Some(supplied) = &admission.supplied {
         transaction
             .prepare_cached("INSERT OR REPLACE INTO supplied (id, contact, event_id, seen) VALUES (?1, ?2, ?3, ?4)")?
-            .execute(params![supplied.id, contact, event_id, millis(now)])?;
+            .execute(params![supplied.id, supplied.contact.as_slice(), event_id, millis(now)])?;
     }
-    remember(transaction, print, &event_id, now)?;
-    store(transaction, admission, &event_id, now)?;
-    Ok(Admitted::New { event_id, supplied_id_was_taken: taken })
+    Ok(Admitted::New { event_id, supplied_id_was_taken })
 }
 
 fn remember(transaction: &Transaction<'_>, print: &[u8], event_id: &str, now: UnixMillis) -> rusqlite::Result<usize> {
@@ -58,27 +56,36 @@ fn remember(transaction: &Transaction<'_>, print: &[u8], event_id: &str, now: Un
         .execute(params![print, event_id, millis(now)])
 }
 
+/// Stores the event and its deliveries under the first id that no other event of its name has while the ledger lists it:
+/// the wanted one, the fallback, or (the same submission again after [`SEEN_FOR`]) the fallback with a number. Meta would
+/// discard a second event with the id of one that it received within 48 hours, and that one may have been sent late.
 fn store(
     transaction: &Transaction<'_>,
     admission: &Admission,
-    event_id: &str,
+    wanted: Option<&str>,
     now: UnixMillis,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<String> {
+    let Admission { fallback_event_id: fallback, event_name, event_only, body, .. } = admission;
     let time = i64::try_from(admission.event_time).unwrap_or(i64::MAX);
-    transaction
-        .prepare_cached(
-            "INSERT INTO event (event_id, event_name, event_time, event_only, body) VALUES (?1, ?2, ?3, ?4, ?5)",
-        )?
-        .execute(params![event_id, admission.event_name, time, admission.event_only, &*admission.body])?;
+    let mut insert = transaction.prepare_cached(
+        "INSERT INTO event (event_id, event_name, event_time, event_only, body) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (event_name, event_id) DO NOTHING",
+    )?;
+    let mut event_id = wanted.unwrap_or(fallback).to_owned();
+    let mut number = if wanted.is_some() { 1_u32 } else { 2 };
+    while insert.execute(params![event_id, event_name, time, event_only, &**body])? == 0 {
+        event_id = if number == 1 { fallback.clone() } else { format!("{fallback}-{number}") };
+        number += 1;
+    }
     let event = transaction.last_insert_rowid();
     let mut insert = transaction.prepare_cached(
-        "INSERT INTO delivery (event, pixel, event_name, event_id, event_time, state, due_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, 'pending', ?6) ON CONFLICT DO NOTHING",
+        "INSERT INTO delivery (event, pixel, event_only, event_name, event_id, event_time, state, due_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'pending', ?7) ON CONFLICT DO NOTHING",
     )?;
     for pixel in &admission.pixels {
-        insert.execute(params![event, pixel, admission.event_name, event_id, time, millis(now)])?;
+        insert.execute(params![event, pixel, event_only, event_name, event_id, time, millis(now)])?;
     }
-    Ok(())
+    Ok(event_id)
 }
 
 /// SQLite's integers are signed.

@@ -73,8 +73,8 @@ impl Inspector {
         std::fs::metadata(path).map_err(|source| StoreError::Open { path: path.to_owned(), source })?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)?;
+        let found = schema::check(&connection)?;
         schema::configure(&connection)?;
-        let found = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
         if found != schema::VERSION {
             return Err(StoreError::Newer { found, known: schema::VERSION });
         }

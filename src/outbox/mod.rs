@@ -176,6 +176,9 @@ pub enum StoreError {
         /// In this program.
         known: u32,
     },
+    /// The file is a database, and not ours.
+    #[error("it is another program's database; choose another file")]
+    Foreign,
     /// The writer thread has ended.
     #[error("the store's thread has ended")]
     Gone,
@@ -249,7 +252,7 @@ impl Outbox {
     }
 
     /// Deliveries of one pixel that are due, newest first: at most `limit` and about `max_bytes` of bodies. An
-    /// event-only one comes alone. They are not handed out again until settled.
+    /// event-only one comes alone, and only when nothing else is due. They are not handed out again until settled.
     ///
     /// # Errors
     /// When the store cannot be read, or cannot note that they are on their way.

@@ -6,13 +6,13 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::{Connection, ErrorCode, OptionalExtension};
 
 use super::StoreError;
 use crate::exchange::UnixMillis;
 
 /// How long to wait for a lock that an `outbox` verb or a backup holds.
-const BUSY: Duration = Duration::from_secs(5);
+pub const BUSY: Duration = Duration::from_secs(5);
 
 /// One entry per schema version; entry n brings a file from version n to n + 1. Entries never change once released.
 const MIGRATIONS: [&str; VERSION as usize] = ["
@@ -25,22 +25,25 @@ const MIGRATIONS: [&str; VERSION as usize] = ["
     CREATE TABLE supplied (id TEXT NOT NULL, contact BLOB NOT NULL, event_id TEXT NOT NULL, seen INTEGER NOT NULL,
         PRIMARY KEY (id, contact)) STRICT, WITHOUT ROWID;
     CREATE INDEX supplied_seen ON supplied (seen);
-    -- The body is empty once nobody needs it any more.
+    -- The body is empty once nobody needs it any more. Meta takes two events of one name and id for the same one.
     CREATE TABLE event (id INTEGER PRIMARY KEY, event_id TEXT NOT NULL, event_name TEXT NOT NULL,
-        event_time INTEGER NOT NULL, event_only INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
+        event_time INTEGER NOT NULL, event_only INTEGER NOT NULL, body TEXT NOT NULL,
+        UNIQUE (event_name, event_id)) STRICT;
     CREATE INDEX event_with_body ON event (event_time) WHERE body <> '';
     CREATE TABLE delivery (id INTEGER PRIMARY KEY, event INTEGER NOT NULL REFERENCES event (id), pixel TEXT NOT NULL,
-        event_name TEXT NOT NULL, event_id TEXT NOT NULL, event_time INTEGER NOT NULL,
+        event_only INTEGER NOT NULL, event_name TEXT NOT NULL, event_id TEXT NOT NULL, event_time INTEGER NOT NULL,
         state TEXT NOT NULL CHECK (state IN ('pending', 'delivered', 'refused', 'dead')),
         reason TEXT, code INTEGER, subcode INTEGER, fbtrace_id TEXT, attempts INTEGER NOT NULL DEFAULT 0,
-        due_at INTEGER NOT NULL, in_doubt_since INTEGER, settled INTEGER) STRICT;
-    CREATE UNIQUE INDEX delivery_once ON delivery (pixel, event_name, event_id) WHERE state = 'pending';
+        due_at INTEGER NOT NULL, in_doubt_since INTEGER, settled INTEGER,
+        UNIQUE (event, pixel)) STRICT;
     -- In the order of sending: a backlog is not sorted for every request.
-    CREATE INDEX delivery_newest ON delivery (pixel, event_time, id) WHERE state = 'pending';
+    CREATE INDEX delivery_newest ON delivery (pixel, event_only, event_time, id, due_at) WHERE state = 'pending';
     CREATE INDEX delivery_due ON delivery (pixel, due_at) WHERE state = 'pending';
-    CREATE INDEX delivery_event ON delivery (event);
     CREATE INDEX delivery_state ON delivery (state, settled);
 "];
+
+/// "CAPI": tells our file from another program's, in which nothing must be changed.
+const APPLICATION_ID: u32 = 0x4341_5049;
 
 /// The newest version this program knows.
 pub const VERSION: u32 = 1;
@@ -73,12 +76,32 @@ fn private(path: &Path) -> io::Result<File> {
 /// Opens the store for the writer. A corrupt file is set aside; traffic and new leads go on without it.
 pub fn open(path: &Path) -> Result<Connection, StoreError> {
     match try_open(path) {
-        Err(StoreError::Sqlite(error)) if is_corrupt(&error) => {
-            set_aside(path, &error)?;
-            try_open(path)
-        }
+        Err(StoreError::Sqlite(error)) if is_corrupt(&error) => replace(path, &error),
         other => other,
     }
+}
+
+/// A fresh store in the place of a corrupt one. The secret is taken along if it can be read: a submission that comes again
+/// then gets the id that it had.
+pub fn replace(path: &Path, error: &rusqlite::Error) -> Result<Connection, StoreError> {
+    let secret = Connection::open(path).and_then(|old| read_secret(&old)).ok().flatten();
+    set_aside(path, error)?;
+    let connection = try_open(path)?;
+    if let Some(secret) = secret {
+        keep_secret(&connection, &secret)?;
+    }
+    Ok(connection)
+}
+
+/// The secret, if there is one.
+pub fn read_secret(connection: &Connection) -> rusqlite::Result<Option<[u8; 32]>> {
+    connection.query_row("SELECT value FROM meta WHERE key = 'event_id_secret'", [], |row| row.get(0)).optional()
+}
+
+/// Stores a secret unless there is one.
+pub fn keep_secret(connection: &Connection, secret: &[u8; 32]) -> rusqlite::Result<()> {
+    let insert = "INSERT INTO meta (key, value) VALUES ('event_id_secret', ?1) ON CONFLICT DO NOTHING";
+    connection.execute(insert, [secret.as_slice()]).map(drop)
 }
 
 /// Whether the file itself is broken.
@@ -87,7 +110,7 @@ pub fn is_corrupt(error: &rusqlite::Error) -> bool {
 }
 
 /// Moves a broken file out of the way, with its log, so that somebody can look at it.
-pub fn set_aside(path: &Path, error: &rusqlite::Error) -> Result<(), StoreError> {
+fn set_aside(path: &Path, error: &rusqlite::Error) -> Result<(), StoreError> {
     let stamp = format!(".corrupt-{}", UnixMillis::now().as_secs());
     for suffix in ["", "-wal", "-shm"] {
         let from = beside(path, suffix);
@@ -108,6 +131,7 @@ pub fn set_aside(path: &Path, error: &rusqlite::Error) -> Result<(), StoreError>
 fn try_open(path: &Path) -> Result<Connection, StoreError> {
     private(path).map_err(|source| StoreError::Open { path: path.to_owned(), source })?;
     let mut connection = Connection::open(path)?;
+    check(&connection)?;
     configure(&connection)?;
     let sound: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     if sound != "ok" {
@@ -132,14 +156,25 @@ pub fn configure(connection: &Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
-    let found: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if found > VERSION {
-        return Err(StoreError::Newer { found, known: VERSION });
+/// The version of a store of ours, 0 for an empty file; before anything in it is changed.
+pub fn check(connection: &Connection) -> Result<u32, StoreError> {
+    let application: u32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let found = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let empty = || connection.query_row("SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)", [], |row| row.get(0));
+    let ours = application == APPLICATION_ID || (found == 0 && empty()?);
+    match found {
+        _ if !ours => Err(StoreError::Foreign),
+        _ if found > VERSION => Err(StoreError::Newer { found, known: VERSION }),
+        _ => Ok(found),
     }
+}
+
+fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    let found = check(connection)?;
     for (version, migration) in (1..=VERSION).zip(MIGRATIONS).skip_while(|(version, _)| *version <= found) {
         let transaction = connection.transaction()?;
         transaction.execute_batch(migration)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
         transaction.pragma_update(None, "user_version", version)?;
         transaction.commit()?;
     }

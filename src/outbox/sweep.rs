@@ -1,9 +1,12 @@
 //! What is kept no longer than it is needed.
 
-use rusqlite::{Connection, params};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, params};
 
 use super::SEEN_FOR;
 use super::admit::millis;
+use super::schema::BUSY;
 use crate::exchange::UnixMillis;
 
 /// Contact hashes of dead letters: as long as Meta would still take the event.
@@ -24,6 +27,12 @@ pub fn sweep(connection: &Connection, now: UnixMillis) -> rusqlite::Result<()> {
         "DELETE FROM supplied WHERE (id, contact) IN (SELECT id, contact FROM supplied WHERE seen <= ?1 LIMIT ?2)",
         params![seen, CHUNK],
     )?;
+    // Of a pixel that is no longer configured: nobody else gives them up.
+    connection.execute(
+        "UPDATE delivery SET state = 'dead', reason = 'expired', settled = ?3 WHERE id IN
+         (SELECT id FROM delivery WHERE state = 'pending' AND event_time < ?1 LIMIT ?2)",
+        params![millis(now) / 1000 - DEAD_BODIES_S, CHUNK, millis(now)],
+    )?;
     connection.execute(
         "UPDATE event SET body = '' WHERE id IN (SELECT id FROM event WHERE body <> '' AND event_time < ?1
          AND NOT EXISTS (SELECT 1 FROM delivery WHERE event = event.id AND state = 'pending') LIMIT ?2)",
@@ -39,6 +48,13 @@ pub fn sweep(connection: &Connection, now: UnixMillis) -> rusqlite::Result<()> {
         params![(millis(now) - LEDGER_MS) / 1000, CHUNK],
     )?;
     connection.execute_batch("PRAGMA incremental_vacuum(200)")?;
-    // The log holds old copies of what was erased until it is written back and cut.
-    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+    // The log holds old copies of what was erased until it is written back and cut. While somebody else reads, the next
+    // round will do: leads must not wait for a backup to end.
+    connection.busy_timeout(Duration::ZERO)?;
+    let cut = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    connection.busy_timeout(BUSY)?;
+    match cut {
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Ok(()),
+        cut => cut,
+    }
 }

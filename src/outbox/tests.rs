@@ -135,8 +135,9 @@ fn an_event_without_user_data_comes_alone_and_other_pixels_wait_for_nobody() {
     let mut two = admission(1, None);
     two.pixels = vec!["111".to_owned(), "222".to_owned()];
     store.outbox.admit_blocking(vec![bare, two, admission(2, None)]).unwrap();
-    assert_eq!(store.due("111", later(0)).iter().map(|due| due.event_only).collect::<Vec<_>>(), [true]);
+    // What Meta wants goes before what it will refuse, even if that is newer.
     assert_eq!(store.due("111", later(0)).iter().map(|due| due.event_only).collect::<Vec<_>>(), [false, false]);
+    assert_eq!(store.due("111", later(0)).iter().map(|due| due.event_only).collect::<Vec<_>>(), [true]);
     assert_eq!(store.due("222", later(0)).len(), 1);
 }
 
@@ -295,4 +296,78 @@ fn a_full_store_keeps_leads_in_memory_and_writes_them_when_there_is_room_again()
     thread.join().unwrap();
     assert_eq!(counts.duplicates.load(std::sync::atomic::Ordering::Relaxed), 1, "repeats are recognised then");
     assert_eq!(counts.ring.load(std::sync::atomic::Ordering::Relaxed), 0);
+}
+
+#[test]
+fn an_id_that_an_earlier_event_has_is_not_given_to_another_even_days_later() {
+    let store = open();
+    store.outbox.admit_blocking(vec![admission(1, Some(("cached", 1))), admission(3, None)]).unwrap();
+    // Two days on, as the store would see it.
+    let connection = rusqlite::Connection::open(store.path()).unwrap();
+    connection.execute_batch("UPDATE supplied SET seen = 0; UPDATE submission SET seen = 0").unwrap();
+    let later = vec![admission(2, Some(("cached", 2))), admission(3, None)];
+    let new = |id: &str, supplied_id_was_taken| Admitted::New { event_id: id.to_owned(), supplied_id_was_taken };
+    assert_eq!(
+        store.outbox.admit_blocking(later.clone()).unwrap(),
+        [new("fallback-2", true), new("fallback-3-2", false)]
+    );
+    assert_eq!(store.rows().iter().filter(|row| row.state == "pending").count(), 4, "one without a delivery is lost");
+    let duplicate = |id: &str| Admitted::Duplicate { event_id: id.to_owned() };
+    assert_eq!(store.outbox.admit_blocking(later).unwrap(), [duplicate("fallback-2"), duplicate("fallback-3-2")]);
+}
+
+#[test]
+fn of_a_long_backlog_no_more_is_read_than_is_handed_out() {
+    let store = open();
+    let connection = rusqlite::Connection::open(store.path()).unwrap();
+    let plan: Vec<String> = connection
+        .prepare(&format!("EXPLAIN QUERY PLAN {}", deliveries::DUE))
+        .unwrap()
+        .query_map(rusqlite::params!["111", 1, 2, false], |row| row.get(3))
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap();
+    assert!(plan.iter().all(|step| step.starts_with("SEARCH")), "neither scanned nor sorted: {plan:?}");
+}
+
+#[test]
+fn what_waits_for_a_pixel_that_is_gone_is_given_up_and_erased_when_it_is_too_old() {
+    let store = open();
+    store.outbox.admit_blocking(vec![admission(1, None)]).unwrap();
+    let connection = rusqlite::Connection::open(store.path()).unwrap();
+    sweep::sweep(&connection, later(8 * 24)).unwrap();
+    assert_eq!(store.rows()[0].state, "dead");
+    let bodies: i64 =
+        connection.query_row("SELECT count(*) FROM event WHERE body <> ''", [], |row| row.get(0)).unwrap();
+    assert_eq!(bodies, 0);
+}
+
+#[test]
+fn another_programs_database_is_refused_untouched() {
+    for sql in ["CREATE TABLE wp_posts (id)", "PRAGMA user_version = 1; CREATE TABLE t (id)"] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("capi.db");
+        rusqlite::Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+        let before = std::fs::read(&path).unwrap();
+        assert!(matches!(Outbox::open(&path), Err(StoreError::Foreign)));
+        assert!(matches!(Inspector::open(&path), Err(StoreError::Foreign)));
+        assert!(std::fs::read(&path).unwrap() == before);
+    }
+}
+
+#[test]
+fn a_corrupt_file_is_replaced_under_the_same_secret() {
+    let store = open();
+    let secret = store.outbox.secret();
+    store.outbox.admit_blocking((0..100).map(|n| admission(n, None)).collect()).unwrap();
+    let path = store.path();
+    store.outbox.close();
+    // The secret lies in the first half.
+    let mut bytes = std::fs::read(&path).unwrap();
+    let half = bytes.len() / 2;
+    bytes[half..].fill(0xA5);
+    std::fs::write(&path, bytes).unwrap();
+    let outbox = Outbox::open(&path).unwrap();
+    assert_eq!(outbox.secret(), secret, "a repeat gets the id that it had");
+    outbox.admit_blocking(vec![admission(1, None)]).unwrap();
 }

@@ -75,6 +75,8 @@ pub struct Writer {
     ring_bytes: usize,
     unsettled: Vec<(Settlement, UnixMillis)>,
     data_version: i64,
+    /// It refuses, and that has been said.
+    refusing: bool,
 }
 
 impl Writer {
@@ -92,6 +94,7 @@ impl Writer {
             ring_bytes: 0,
             unsettled: Vec::new(),
             data_version: 0,
+            refusing: false,
         };
         writer.data_version = writer.read_data_version()?;
         writer.gauge()?;
@@ -105,13 +108,8 @@ impl Writer {
             path: self.path.clone(),
             source: std::io::Error::other(error.to_string()),
         })?;
-        self.connection.execute(
-            "INSERT INTO meta (key, value) VALUES ('event_id_secret', ?1) ON CONFLICT DO NOTHING",
-            params![fresh.as_slice()],
-        )?;
-        let secret =
-            self.connection.query_row("SELECT value FROM meta WHERE key = 'event_id_secret'", [], |row| row.get(0))?;
-        Ok(secret)
+        schema::keep_secret(&self.connection, &fresh)?;
+        Ok(schema::read_secret(&self.connection)?.unwrap_or(fresh))
     }
 
     pub fn run(mut self, commands: &Receiver<Command>) {
@@ -145,8 +143,9 @@ impl Writer {
             Command::Admit { admissions, reply } => drop(reply.send(self.admit(admissions))),
             Command::Due { pixel, now, limit, max_bytes, reply } => {
                 let due = deliveries::take_due(&mut self.connection, &self.in_flight, &pixel, now, limit, max_bytes);
-                if let Ok(due) = &due {
-                    self.in_flight.extend(due.iter().map(|due| due.id));
+                match &due {
+                    Ok(due) => self.in_flight.extend(due.iter().map(|due| due.id)),
+                    Err(error) => self.complain("handing out deliveries", error),
                 }
                 drop(reply.send(due.map_err(Into::into)));
             }
@@ -194,6 +193,7 @@ impl Writer {
         let admitted = admit::admit(&mut self.connection, admissions, UnixMillis::now());
         match &admitted {
             Ok(admitted) => {
+                self.works_again();
                 let new = admitted.iter().filter(|one| matches!(one, Admitted::New { .. })).count() as u64;
                 self.counts.committed.fetch_add(new, Ordering::Relaxed);
                 self.counts.duplicates.fetch_add(admitted.len() as u64 - new, Ordering::Relaxed);
@@ -204,9 +204,6 @@ impl Writer {
             Err(error) => {
                 self.counts.refused.fetch_add(1, Ordering::Relaxed);
                 self.complain("storing leads", error);
-                if schema::is_corrupt(error) {
-                    self.start_anew(error);
-                }
             }
         }
         admitted
@@ -214,8 +211,7 @@ impl Writer {
 
     /// The file broke while running: what is in memory is still good, so it goes into a new one.
     fn start_anew(&mut self, error: &rusqlite::Error) {
-        let fresh = schema::set_aside(&self.path, error).and_then(|()| schema::open(&self.path));
-        match fresh {
+        match schema::replace(&self.path, error) {
             Ok(connection) => {
                 self.connection = connection;
                 self.in_flight.clear();
@@ -264,6 +260,7 @@ impl Writer {
                     self.in_flight.remove(&settlement.id);
                 }
                 self.unsettled.clear();
+                self.works_again();
                 if settlements.iter().any(|settlement| matches!(settlement.verdict, Verdict::Retry { .. })) {
                     self.tell();
                 }
@@ -305,7 +302,24 @@ impl Writer {
         self.news.send_modify(|news| *news = news.wrapping_add(1));
     }
 
-    fn complain(&self, what: &str, error: &rusqlite::Error) {
-        tracing::error!(%error, store = %self.path.display(), what, "the store refuses");
+    /// Once, until the store takes something again: a full disk must not be filled with words about it.
+    fn complain(&mut self, what: &str, error: &rusqlite::Error) {
+        if std::mem::replace(&mut self.refusing, true) {
+            tracing::debug!(%error, what, "the store still refuses");
+        } else {
+            tracing::error!(
+                %error, store = %self.path.display(), what,
+                "the store refuses: leads wait in memory, and nothing is sent, until it works again"
+            );
+        }
+        if schema::is_corrupt(error) {
+            self.start_anew(error);
+        }
+    }
+
+    fn works_again(&mut self) {
+        if std::mem::take(&mut self.refusing) {
+            tracing::info!(store = %self.path.display(), "the store works again");
+        }
     }
 }
