@@ -197,7 +197,7 @@ fn wrong_events_are_found_by_halving_and_the_good_ones_get_through() {
     let ids: Vec<_> = dead.iter().map(|row| row.event_id.as_str()).collect();
     assert!(bad.iter().all(|n| ids.contains(&format!("id-{n}").as_str())));
     let calls = stage.graph.requests().len();
-    assert!(calls <= 1 + 3 * 7, "{calls}");
+    assert!(calls <= 1 + 3 * 8, "{calls}");
     delivery.shutdown(Duration::from_secs(1));
 }
 
@@ -222,6 +222,24 @@ fn an_event_that_graph_stumbles_over_every_time_holds_up_no_others() {
         let delivery = stage.deliver();
         stage.wait_for("delivered", 4);
         assert_eq!(stage.rows("pending").len(), 1);
+        delivery.shutdown(Duration::from_secs(1));
+    }
+}
+
+#[test]
+fn each_culprit_is_judged_by_its_own_refusal() {
+    // The one with the click id can be repaired, wherever it stands beside one that cannot.
+    for (first, second) in [(0, 1), (1, 0), (0, 7), (7, 0), (3, 4), (6, 7)] {
+        let stage = Stage::set();
+        stage.admit((0..8).map(|n| match n {
+            n if n == first => (n, with("fbc", "fb.1.2.")),
+            n if n == second => (n, with("em", "not a hash")),
+            n => (n, lead()),
+        }));
+        let delivery = stage.deliver();
+        let dead = stage.wait_for("dead", 1);
+        assert_eq!(dead[0].event_id, format!("id-{second}"));
+        stage.wait_for("delivered", 7);
         delivery.shutdown(Duration::from_secs(1));
     }
 }

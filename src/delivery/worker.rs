@@ -113,11 +113,14 @@ impl Worker {
         let batch = self.give_up_the_hopeless(due).await;
         let test_code = self.test_code(pixel, UnixMillis::now()).await;
         let mut search = Search::new(batch);
-        // What the culprit is refused for: when it is found by the others' being accepted, this came before.
-        let mut refusal = Answer::none(false);
-        while let Some(group) = search.next_group() {
+        // A culprit that was found by the others' being accepted is sent by itself to learn what is wrong with it: without
+        // its click id it may be good.
+        let mut suspect: Option<Due> = None;
+        loop {
+            let suspected = suspect.is_some();
+            let Some(group) = suspect.take().map(|due| vec![due]).or_else(|| search.next_group()) else { return None };
             let reply = self.send(config, pixel, &group, test_code.as_deref()).await;
-            let answer = &reply.answer;
+            let (answer, sent) = (&reply.answer, group.len());
             match answer.class {
                 Class::Accepted => {
                     self.counts.delivered.fetch_add(group.len() as u64, Ordering::Relaxed);
@@ -125,8 +128,12 @@ impl Worker {
                     self.limit = self.limit.saturating_mul(2).min(MAX_EVENTS);
                 }
                 Class::Payload => {
-                    search.refused(group);
-                    refusal = answer.clone();
+                    if let [culprit] = group.as_slice() {
+                        self.settle(vec![settlement(culprit, self.refused(culprit, answer), answer)]).await;
+                    }
+                    if !suspected {
+                        search.refused(group);
+                    }
                 }
                 Class::Transient { .. } | Class::Throttle | Class::Config => {
                     let wait = self.put_off(&reply, &group, search.rest(), failures).await;
@@ -136,12 +143,11 @@ impl Worker {
             if std::mem::take(&mut self.paused) {
                 tracing::info!(pixel = self.id, "Graph takes the access token again");
             }
-            if let Some(culprit) = search.culprit() {
-                let verdict = self.refused(&culprit, &refusal);
-                self.settle(vec![settlement(&culprit, verdict, &refusal)]).await;
+            if !suspected {
+                let refused_by_itself = answer.class == Class::Payload && sent == 1;
+                suspect = search.culprit().filter(|_| !refused_by_itself);
             }
         }
-        None
     }
 
     /// Buries what is too old or was too long in doubt; returns the others.
