@@ -329,6 +329,32 @@ fn copies_that_cannot_be_had_cost_the_lead_and_never_the_traffic() {
 }
 
 #[test]
+fn streams_and_downloads_are_not_copied() {
+    let graph = Graph::start();
+    let site = Site::raw(|mut stream| {
+        read_message(&mut stream, false);
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
+        stream.write_all(head.as_bytes()).unwrap();
+        let event = "data: ".to_owned() + &"x".repeat(5000) + "\n\n";
+        while stream.write_all(format!("{:x}\r\n{event}\r\n", event.len()).as_bytes()).is_ok() {
+            thread::sleep(Duration::from_millis(5));
+        }
+    });
+    let proxy = InProcess::start(&site.url(), &graph.url(), &[]);
+    let mut visitor = connect(proxy.address);
+    let post = form_post("/chat", "shop.example", &[GRANTED, REFERER], "email=a%40example.com");
+    visitor.write_all(&post).unwrap();
+    let mut seen = vec![0; 50_000];
+    visitor.read_exact(&mut seen).expect("events stream on");
+    let held = proxy.metric("capi_capture_bytes");
+    assert!(held < 1000, "{held} bytes are held for a stream");
+    drop(visitor);
+    wait_until("one decision", || {
+        decisions(&proxy, "no_lead", "unknown_outcome") + decisions(&proxy, "no_lead", "aborted") == 1
+    });
+}
+
+#[test]
 fn graph_being_down_is_invisible_and_the_lead_arrives_later_under_the_same_id() {
     let graph = Graph::start();
     for _ in 0..2 {

@@ -63,7 +63,7 @@ fn text(row: &DeliveryRow) -> String {
     let code = row.code.map_or(String::new(), |code| format!(" {code}"));
     let subcode = row.subcode.map_or(String::new(), |subcode| format!("/{subcode}"));
     let trace = row.fbtrace_id.as_ref().map_or(String::new(), |trace| format!(", fbtrace_id {trace}"));
-    let due = row.due_at.map_or(String::new(), |due| format!(", due {}", time(due / 1000)));
+    let due = row.due_at.map_or(String::new(), |due| format!(", due {}", time(due)));
     format!(
         "{:>6}  {}  {:<9}  {} {} to {}, {} attempt(s){reason}{code}{subcode}{trace}{due}",
         row.id,

@@ -118,7 +118,7 @@ impl Worker {
         let mut suspect: Option<Due> = None;
         loop {
             let suspected = suspect.is_some();
-            let Some(group) = suspect.take().map(|due| vec![due]).or_else(|| search.next_group()) else { return None };
+            let group = suspect.take().map(|due| vec![due]).or_else(|| search.next_group())?;
             let reply = self.send(config, pixel, &group, test_code.as_deref()).await;
             let (answer, sent) = (&reply.answer, group.len());
             match answer.class {

@@ -124,6 +124,18 @@ impl Hooks for Intake {
         Some(LandingEdit { set_cookies, cache_control })
     }
 
+    /// Documents and data say whether a form was accepted; downloads and endless event streams do not, and a copy of them
+    /// would only take memory from others.
+    fn reads_answer(&self, answer: &HeaderMap) -> bool {
+        let content_type = answer.get(CONTENT_TYPE).map(|value| value.as_bytes().to_ascii_lowercase());
+        content_type.is_none_or(|kind| {
+            !kind.starts_with(b"text/event-stream")
+                && [&b"text/"[..], b"json", b"xml", b"javascript", b"form-urlencoded"]
+                    .iter()
+                    .any(|readable| memchr::memmem::find(&kind, readable).is_some())
+        })
+    }
+
     fn complete(&self, exchange: Exchange, memory: Vec<Reservation>) -> Option<Settled> {
         let (settled, waiting) = oneshot::channel();
         self.send(Message::Exchange { exchange: Box::new(exchange), memory, settled }).then_some(waiting)

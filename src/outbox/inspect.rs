@@ -33,7 +33,7 @@ pub struct DeliveryRow {
     pub attempts: i64,
     /// Unix seconds.
     pub event_time: i64,
-    /// Unix milliseconds; `null` once it is settled.
+    /// Unix seconds, rounded up; `null` once it is settled.
     pub due_at: Option<i64>,
     /// Meta's trace id of the last answer.
     pub fbtrace_id: Option<String>,
@@ -44,7 +44,7 @@ const COLUMNS: &str =
 
 fn read_row(row: &Row<'_>) -> rusqlite::Result<DeliveryRow> {
     let state: String = row.get(4)?;
-    let due_at = if state == "pending" { Some(row.get(10)?) } else { None };
+    let due_at = if state == "pending" { Some(row.get::<_, i64>(10)?.saturating_add(999) / 1000) } else { None };
     Ok(DeliveryRow {
         id: row.get(0)?,
         event_id: row.get(1)?,

@@ -317,13 +317,14 @@ async fn finish(
     let stall = shared.timeouts.body_stall;
     let mut hold = None;
     if let (Some(capture), Some(raw)) = (capture, raw) {
+        let cap = if shared.hooks.reads_answer(&raw) { shared.limits.capture_bytes } else { 0 };
+        let tee = Tee::new(cap, &shared.budget, None);
         let status = head.status;
         let hand_over: HandOver = Box::new(move |tee| {
             let mut capture = capture;
             let (body, memory) = tee.into_captured();
             capture.complete(Some((ResponseRecord { status, headers: raw, body }, memory)))
         });
-        let tee = Tee::new(shared.limits.capture_bytes, &shared.budget, None);
         // A browser follows a redirect when it sees the head, whatever body comes with it; and an answer without a body
         // has no last byte. In both cases it is the head that waits.
         let by_head = head.status.is_redirection() && head.headers.contains_key(LOCATION);

@@ -72,6 +72,10 @@ pub trait Hooks: Send + Sync + 'static {
     /// The answer to a [`Watch::Landing`] request has its head.
     fn landing(&self, request: &RequestRecord, status: StatusCode, answer: &HeaderMap) -> Option<LandingEdit>;
 
+    /// Whether the body of this answer is worth a copy. Without one the exchange is complete all the same, with an answer
+    /// of which nothing was kept.
+    fn reads_answer(&self, answer: &HeaderMap) -> bool;
+
     /// A captured exchange is complete. `None`: nobody will settle it, so nothing needs to wait.
     fn complete(&self, exchange: Exchange, memory: Vec<Reservation>) -> Option<Settled>;
 }
