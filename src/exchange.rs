@@ -34,8 +34,8 @@ impl UnixMillis {
 pub enum Captured {
     /// All of it; of a multipart body, all but the content of its file parts.
     Whole(Bytes),
-    /// It was longer than `limits.capture_bytes`: the beginning.
-    OverCap(Bytes),
+    /// It was longer than `limits.capture_bytes`.
+    OverCap,
     /// No memory was left in `limits.capture_budget`.
     OverBudget,
     /// The sender broke off.
@@ -47,8 +47,8 @@ impl Captured {
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         match self {
-            Self::Whole(bytes) | Self::OverCap(bytes) => bytes,
-            Self::OverBudget | Self::Aborted => &[],
+            Self::Whole(bytes) => bytes,
+            Self::OverCap | Self::OverBudget | Self::Aborted => &[],
         }
     }
 
@@ -66,7 +66,7 @@ impl fmt::Debug for Captured {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Whole(b) => write!(f, "Whole({} bytes)", b.len()),
-            Self::OverCap(b) => write!(f, "OverCap({} bytes kept)", b.len()),
+            Self::OverCap => f.write_str("OverCap"),
             Self::OverBudget => f.write_str("OverBudget"),
             Self::Aborted => f.write_str("Aborted"),
         }

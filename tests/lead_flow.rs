@@ -329,6 +329,29 @@ fn copies_that_cannot_be_had_cost_the_lead_and_never_the_traffic() {
 }
 
 #[test]
+fn trailers_on_either_side_hide_no_lead() {
+    let graph = Graph::start();
+    let site = Site::raw(|mut stream| {
+        while read_message(&mut stream, false).is_some() {
+            let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTrailer: X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n";
+            let body = "10\r\n{\"success\":true}\r\n0\r\nX-Sum: 1\r\n\r\n";
+            stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
+        }
+    });
+    let proxy = InProcess::start(&site.url(), &graph.url(), &[]);
+    let fields = "email=a%40example.com";
+    let post = format!(
+        "POST /q HTTP/1.1\r\nHost: shop.example\r\nUser-Agent: x\r\n{GRANTED}\r\n{REFERER}\r\nTE: trailers\r\nTrailer: X-Mine\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{fields}\r\n0\r\nX-Mine: 1\r\n\r\n",
+        fields.len()
+    );
+    let reply = send(proxy.address, post.as_bytes());
+    assert!(String::from_utf8_lossy(&reply.raw).to_lowercase().contains("x-sum: 1"), "the trailer passes");
+    graph.wait_for(1, support::PATIENCE);
+    assert_eq!(proxy.metric("capi_outbox_late_total"), 0, "committed before the end of the answer");
+}
+
+#[test]
 fn streams_and_downloads_are_not_copied() {
     let graph = Graph::start();
     let site = Site::raw(|mut stream| {

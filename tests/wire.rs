@@ -303,6 +303,42 @@ fn timeouts_fire_each_for_itself() {
 }
 
 #[test]
+fn a_visitor_who_never_reads_is_given_up() {
+    let ended = Arc::new(Mutex::new(false));
+    let end = Arc::clone(&ended);
+    let site = Site::raw(move |mut stream| {
+        read_message(&mut stream, false).unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n").unwrap();
+        while stream.write_all(&[b'x'; 64 * 1024]).is_ok() {}
+        *end.lock().unwrap() = true;
+    });
+    let proxy = proxy(&site, &[("timeouts-body-stall", "400ms")]);
+    let mut visitor = connect(proxy.address);
+    visitor.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    wait_until("the site to be released", || *ended.lock().unwrap());
+    drop(visitor);
+}
+
+#[test]
+fn a_request_that_timed_out_is_not_sent_again() {
+    let seen = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&seen);
+    let site = Site::raw(move |mut stream| {
+        while read_message(&mut stream, false).is_some() {
+            if count.fetch_add(1, Ordering::SeqCst) > 0 {
+                thread::sleep(Duration::from_secs(3));
+            }
+            let _ = stream.write_all(&answer("200 OK", &[], "ok"));
+        }
+    });
+    let proxy = proxy(&site, &[("workers", "1"), ("timeouts-response", "300ms")]);
+    let get = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    assert_eq!(send(proxy.address, get).status(), 200);
+    assert_eq!(send(proxy.address, get).status(), 504, "over the pooled connection");
+    assert_eq!(seen.load(Ordering::SeqCst), 2);
+}
+
+#[test]
 fn connections_are_spread_over_the_workers() {
     let (site, _received) = Site::new(|_| answer("200 OK", &[], ""));
     let proxy = proxy(&site, &[("workers", "2")]);

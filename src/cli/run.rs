@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::EnvFilter;
 
 use super::{Exit, complain};
-use crate::config::{Loaded, LogConfig, Purpose, Sources, load};
+use crate::config::{Limits, Loaded, LogConfig, Purpose, Sources, load};
 use crate::sidecar::{Sidecar, StartError};
 
 /// How often configuration and token files are looked at.
@@ -17,10 +18,21 @@ const WATCH: Duration = Duration::from_secs(2);
 
 /// Runs until SIGTERM or SIGINT; a second one ends at once.
 pub fn run(loaded: Loaded, sources: Sources) -> Exit {
-    if let Err(problem) = log_to_stderr(&loaded.config.log) {
-        complain(&problem);
-        return Exit::Config;
-    }
+    let logging = match log_to_stderr(&loaded.config.log) {
+        Ok(logging) => logging,
+        Err(problem) => {
+            complain(&problem);
+            return Exit::Config;
+        }
+    };
+    let exit = run_logged(loaded, sources);
+    // Writes what is still in the queue.
+    drop(logging);
+    exit
+}
+
+fn run_logged(mut loaded: Loaded, sources: Sources) -> Exit {
+    respect_descriptors(&mut loaded.config.limits);
     quiet_panics();
     loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let sidecar = match Sidecar::start(loaded.config.clone()) {
@@ -65,15 +77,19 @@ async fn serve(sidecar: Sidecar, mut loaded: Loaded, sources: Sources) -> io::Re
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
-            _ = hangup.recv() => reload(&sidecar, &mut loaded, &sources),
+            _ = hangup.recv() => {
+                files = Stamps::of(&loaded.watched);
+                reload(&sidecar, &mut loaded, &sources);
+            }
             () = tokio::time::sleep(WATCH) => {
                 let now = Stamps::of(&loaded.watched);
                 if now != files {
+                    // Taken before the load: what changes during it is seen the next time.
+                    files = now;
                     reload(&sidecar, &mut loaded, &sources);
                 }
             }
         }
-        files = Stamps::of(&loaded.watched);
     }
     let grace = loaded.config.timeouts.shutdown_grace;
     tracing::info!(?grace, "shutting down: not ready any more, still accepting during the grace period");
@@ -135,17 +151,39 @@ impl Stamps {
     }
 }
 
-fn log_to_stderr(log: &LogConfig) -> Result<(), String> {
+/// A connection takes two descriptors, one to each side; some are for the store, Graph, probes and the log.
+const SPARE_DESCRIPTORS: u64 = 64;
+
+/// Raises the limit of open files as far as it goes, and takes no more connections than fit: what is over waits in the
+/// kernel's queue, instead of getting an error because the site cannot be connected to any more.
+fn respect_descriptors(limits: &mut Limits) {
+    let files = match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(files) => files,
+        Err(error) => {
+            tracing::warn!(%error, "the limit of open files could not be raised");
+            return;
+        }
+    };
+    let fit = usize::try_from(files.saturating_sub(SPARE_DESCRIPTORS) / 2).unwrap_or(usize::MAX).max(1);
+    if fit < limits.max_connections {
+        tracing::info!(files, max_connections = fit, "the limit of open files bounds the connections (ulimit -n)");
+        limits.max_connections = fit;
+    }
+}
+
+/// Through a queue that drops lines when nobody takes them: a log that is stuck must not hold up visitors.
+fn log_to_stderr(log: &LogConfig) -> Result<WorkerGuard, String> {
     let filter = EnvFilter::try_new(&log.level).map_err(|error| {
         format!("log.level = {:?}: {error}; write error, warn, info, debug or trace, or tracing directives", log.level)
     })?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let (writer, guard) = tracing_appender::non_blocking(io::stderr());
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     let result = if log.json {
         builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()
     } else {
         builder.with_ansi(io::stderr().is_terminal()).try_init()
     };
-    result.map_err(|error| format!("logging cannot be set up: {error}"))
+    result.map(|()| guard).map_err(|error| format!("logging cannot be set up: {error}"))
 }
 
 /// The standard message of a panic can quote the text it stumbled over, which may be a visitor's: only its place is said.

@@ -42,7 +42,7 @@ impl<'a> Answer<'a> {
                     Unreadable::TooLarge => NoBody::OverCap,
                 })
             }
-            Captured::OverCap(_) => Err(NoBody::OverCap),
+            Captured::OverCap => Err(NoBody::OverCap),
             Captured::OverBudget => Err(NoBody::OverBudget),
             Captured::Aborted => Err(NoBody::Aborted),
         };

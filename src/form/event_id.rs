@@ -56,7 +56,9 @@ fn of_pixel_code(code: &str) -> Option<String> {
 fn usable(id: &str) -> Option<String> {
     let id = id.trim();
     let bare_number = id.len() < MIN_DIGITS && id.bytes().all(|b| b.is_ascii_digit());
-    (is_printable(id) && !bare_number).then(|| id.to_owned())
+    // Some sites make ids of addresses. An id is logged and sent as it is, so such a one is none.
+    let contact = id.contains('@') || id.contains("%40") || id.starts_with('+');
+    (is_printable(id) && !bare_number && !contact).then(|| id.to_owned())
 }
 
 fn is_printable(id: &str) -> bool {

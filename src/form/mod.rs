@@ -177,7 +177,7 @@ fn examine(reading: &mut Reading, exchange: &Exchange, rules: &[FormRule], page:
             let site_encoding = answer.as_ref().and_then(Answer::encoding);
             body::decode(content_type.unwrap_or_default(), body, site_encoding).map_err(|_| Reason::Malformed)?
         }
-        Captured::OverCap(_) | Captured::OverBudget => return Err(Reason::OverBudget),
+        Captured::OverCap | Captured::OverBudget => return Err(Reason::OverBudget),
         Captured::Aborted => return Err(Reason::Aborted),
     };
     reading.fields = wire_fields.clone();

@@ -381,12 +381,9 @@ fn a_thank_you_page_counts_when_the_learned_form_is_gone() {
 fn what_could_not_be_seen_whole_is_never_a_success() {
     let mut case = Case::post("/api/contact", ANA).json(200, r#"{"success":true}"#);
     assert_eq!(case.verdict(), "lead");
-    let body = Bytes::from_static(br#"{"success":true}"#);
-    for (answer, verdict) in [
-        (Captured::OverCap(body), "unknown_outcome"),
-        (Captured::OverBudget, "over_budget"),
-        (Captured::Aborted, "aborted"),
-    ] {
+    for (answer, verdict) in
+        [(Captured::OverCap, "unknown_outcome"), (Captured::OverBudget, "over_budget"), (Captured::Aborted, "aborted")]
+    {
         case.answer = answer;
         assert_eq!(case.verdict(), verdict);
     }
@@ -397,7 +394,7 @@ fn what_could_not_be_seen_whole_is_never_a_success() {
     exchange.response = None;
     assert_eq!(read(&exchange, &[], None).verdict, Verdict::NoLead(Reason::UpstreamError));
     for (body, reason) in [
-        (Captured::OverCap(Bytes::from(ANA)), Reason::OverBudget),
+        (Captured::OverCap, Reason::OverBudget),
         (Captured::OverBudget, Reason::OverBudget),
         (Captured::Aborted, Reason::Aborted),
     ] {

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 use std::{io, mem};
 
 use tokio::sync::{oneshot, watch};
@@ -31,8 +32,10 @@ use crate::outbox::{Admission, Admitted, Outbox, StoreError};
 use crate::proxy::tee::Reservation;
 use crate::reason::{DecisionKind, Reason};
 
-/// Exchanges committed in one transaction at most: bounds how long the first of them waits for the last one's parsing.
+/// Exchanges looked at before what is waiting is committed, leads or not.
 const MAX_BATCH: usize = 32;
+/// How long a lead waits at most for others to be committed with: much less than the data plane waits for it.
+const GATHER: Duration = Duration::from_millis(3);
 
 /// What the data plane sends.
 enum Message {
@@ -119,10 +122,13 @@ impl Worker {
     fn run(mut self, queue: &Receiver<Message>) {
         let mut waiting = Vec::new();
         while let Ok(first) = queue.recv() {
+            let started = Instant::now();
             self.take(first, &mut waiting);
-            while waiting.len() < MAX_BATCH
-                && let Ok(next) = queue.try_recv()
-            {
+            for _ in 1..MAX_BATCH {
+                if !waiting.is_empty() && started.elapsed() > GATHER {
+                    break;
+                }
+                let Ok(next) = queue.try_recv() else { break };
                 self.take(next, &mut waiting);
             }
             if !waiting.is_empty() {

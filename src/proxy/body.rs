@@ -11,11 +11,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, Sleep};
 
 use super::error::BoxError;
 use super::hooks::Settled;
 use super::pool::Lease;
+use super::stall::Stall;
 use super::tee::Tee;
 
 /// How a request's upload is getting on, shared with whoever waits for the answer.
@@ -36,43 +37,6 @@ pub enum UploadFault {
     Broken,
     /// Nothing came for `timeouts.body_stall`.
     Stalled,
-}
-
-/// A deadline that moves with every piece, without touching the timer each time: it is looked at only when it fires.
-#[derive(Debug)]
-struct Stall {
-    limit: Duration,
-    sleep: Option<Pin<Box<Sleep>>>,
-    last: Instant,
-}
-
-impl Stall {
-    fn new(limit: Duration) -> Self {
-        Self { limit, sleep: None, last: Instant::now() }
-    }
-
-    fn progress(&mut self) {
-        if self.sleep.is_some() {
-            self.last = Instant::now();
-        }
-    }
-
-    /// Ready when nothing has moved for the limit. Called when the body is pending.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.sleep.is_none() {
-            self.last = Instant::now();
-        }
-        let due = self.last + self.limit;
-        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(due)));
-        while sleep.as_mut().poll(cx).is_ready() {
-            let due = self.last + self.limit;
-            if due <= Instant::now() {
-                return Poll::Ready(());
-            }
-            sleep.as_mut().reset(due);
-        }
-        Poll::Pending
-    }
 }
 
 /// The request body on its way to the site.
@@ -133,7 +97,8 @@ impl Body for RequestBody {
                 if let (Some(tee), Some(data)) = (&body.tee, frame.data_ref()) {
                     tee.borrow_mut().push(data);
                 }
-                if body.inner.is_end_stream() {
+                // After trailers there is nothing more to be asked for, and hyper does not ask.
+                if frame.is_trailers() || body.inner.is_end_stream() {
                     body.end();
                 }
                 Poll::Ready(Some(Ok(frame)))
@@ -283,7 +248,7 @@ impl Passing {
                 }
                 Poll::Ready(Some(Ok(frame))) => {
                     self.stall.progress();
-                    let last = self.inner.is_end_stream();
+                    let last = frame.is_trailers() || self.inner.is_end_stream();
                     if last {
                         self.release();
                     }

@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use super::forward::{Shared, forward};
+use super::patient::Patient;
 use super::server::Phase;
 use crate::config::{HeaderCase, Limits, Timeouts};
 
@@ -46,10 +47,12 @@ pub async fn serve(
     if stream.set_nodelay(true).is_err() {
         return;
     }
+    let patience = shared.timeouts.body_stall;
     let service = service_fn(move |request| {
         let shared = Rc::clone(&shared);
         async move { Ok::<_, Infallible>(forward(shared, peer, request).await) }
     });
+    let stream = Patient::new(stream, patience);
     let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
     tokio::pin!(connection);
     let result = tokio::select! {

@@ -50,6 +50,18 @@ impl Failure {
         }
     }
 
+    /// Whether the connection was closed before anything of an answer had come: what an idle connection does that the site
+    /// has just given up.
+    #[must_use]
+    pub fn is_dead_connection(&self) -> bool {
+        let Self::Upstream(error) = self else { return false };
+        let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<std::io::Error>());
+        let reset = source.is_some_and(|error| {
+            matches!(error.kind(), std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::BrokenPipe)
+        });
+        error.is_incomplete_message() || error.is_canceled() || error.is_closed() || reset
+    }
+
     /// The visitor's answer.
     #[must_use]
     pub fn answer(&self) -> Response<ResponseBody> {

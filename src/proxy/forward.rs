@@ -247,7 +247,10 @@ async fn send(
     });
     let again = match attempt(shared, &mut lease, request, upload).await {
         Ok(answer) => return Ok((answer, lease)),
-        Err((failure, unsent)) if lease.reused => unsent.or(spare).ok_or(failure)?,
+        Err((failure, unsent)) if lease.reused => {
+            let spare = spare.filter(|_| failure.is_dead_connection());
+            unsent.or(spare).ok_or(failure)?
+        }
         Err((failure, _)) => return Err(failure),
     };
     shared.counts.upstream_retries.fetch_add(1, Ordering::Relaxed);

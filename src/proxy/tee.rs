@@ -48,9 +48,15 @@ pub struct Reservation {
     bytes: usize,
 }
 
+impl Reservation {
+    fn give_back(&mut self) {
+        self.budget.used.fetch_sub(std::mem::take(&mut self.bytes), Ordering::Relaxed);
+    }
+}
+
 impl Drop for Reservation {
     fn drop(&mut self) {
-        self.budget.used.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.give_back();
     }
 }
 
@@ -68,6 +74,7 @@ pub struct Tee {
     tail: BytesMut,
     cap: usize,
     filter: Option<Box<dyn BodyFilter>>,
+    filtered: bool,
     state: State,
     reserved: Reservation,
 }
@@ -80,6 +87,7 @@ impl Tee {
             frames: Vec::new(),
             tail: BytesMut::new(),
             cap,
+            filtered: filter.is_some(),
             filter,
             state: State::Copying,
             reserved: Reservation { budget: Arc::clone(budget), bytes: 0 },
@@ -123,7 +131,7 @@ impl Tee {
         self.flush_tail();
         let captured = match self.state {
             State::Complete => Captured::Whole(self.joined()),
-            State::OverCap => Captured::OverCap(self.joined()),
+            State::OverCap => Captured::OverCap,
             State::OverBudget => Captured::OverBudget,
             State::Copying => Captured::Aborted,
         };
@@ -134,28 +142,29 @@ impl Tee {
         if self.state != State::Copying || piece.is_empty() {
             return;
         }
-        let room = self.cap.saturating_sub(self.reserved.bytes);
-        let piece = if piece.len() > room {
-            self.state = State::OverCap;
-            self.filter = None;
-            piece.slice(..room)
-        } else {
-            piece.clone()
-        };
+        if piece.len() > self.cap.saturating_sub(self.reserved.bytes) {
+            return self.give_up(State::OverCap);
+        }
         if !self.reserved.budget.take(piece.len()) {
-            self.state = State::OverBudget;
-            self.frames.clear();
-            self.tail.clear();
-            self.filter = None;
-            return;
+            return self.give_up(State::OverBudget);
         }
         self.reserved.bytes += piece.len();
-        if piece.len() < COPY_BELOW {
-            self.tail.extend_from_slice(&piece);
+        // What a filter picks out of a frame must not keep the whole frame: the budget counts what is kept.
+        if self.filtered || piece.len() < COPY_BELOW {
+            self.tail.extend_from_slice(piece);
         } else {
             self.flush_tail();
-            self.frames.push(piece);
+            self.frames.push(piece.clone());
         }
+    }
+
+    /// A part of a body proves nothing, so nothing of it is kept, and its memory goes back at once: the transfer may last.
+    fn give_up(&mut self, state: State) {
+        self.state = state;
+        self.filter = None;
+        self.frames = Vec::new();
+        self.tail = BytesMut::new();
+        self.reserved.give_back();
     }
 
     fn flush_tail(&mut self) {
@@ -205,9 +214,9 @@ mod tests {
             let mut copy = tee(100, &budget);
             copy.push(&Bytes::from(vec![b'x'; size]));
             copy.end();
+            assert_eq!(budget.used(), if whole { 100 } else { 0 }, "a copy that proves nothing takes no memory");
             let (captured, _memory) = copy.into_captured();
             assert_eq!(captured.whole().is_some(), whole);
-            assert_eq!(captured.bytes().len(), 100);
         }
     }
 
@@ -222,6 +231,24 @@ mod tests {
         assert!(matches!(second.into_captured().0, Captured::OverBudget));
         drop(first);
         assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn what_a_filter_picks_does_not_hold_the_frame_it_came_from() {
+        struct Every(usize);
+        impl BodyFilter for Every {
+            fn push(&mut self, frame: &Bytes, keep: &mut Vec<Bytes>) {
+                keep.push(frame.slice(..self.0));
+            }
+            fn finish(&mut self, _keep: &mut Vec<Bytes>) {}
+        }
+        let budget = Budget::new(1 << 20);
+        let mut copy = Tee::new(1 << 20, &budget, Some(Box::new(Every(5000))));
+        let frame = Bytes::from(vec![b'x'; 500_000]);
+        copy.push(&frame);
+        copy.end();
+        assert!(frame.is_unique(), "the frame is nobody's but ours");
+        assert_eq!((budget.used(), copy.into_captured().0.bytes().len()), (5000, 5000));
     }
 
     #[test]

@@ -100,26 +100,31 @@ async fn run(
     let builder = connection::builder(&config.timeouts, &config.limits, config.header_case);
     let (open, all_closed) = (Rc::new(Cell::new(0)), Rc::new(tokio::sync::Notify::new()));
     let watched = phase.clone();
-    loop {
-        let (stream, peer) = tokio::select! {
-            next = incoming.recv() => match next { Some(next) => next, None => break },
-            _ = phase.wait_for(|phase| *phase == Phase::Draining) => break,
-        };
+    let accept = |stream: StdStream, peer: SocketAddr| {
         counts.connections.fetch_add(1, Ordering::Relaxed);
         open.set(open.get() + 1);
         let guard = Live(Arc::clone(&live), Rc::clone(&open), Rc::clone(&all_closed));
-        let stream = match TcpStream::from_std(stream) {
-            Ok(stream) => stream,
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be registered");
-                continue;
+        match TcpStream::from_std(stream) {
+            Ok(stream) => {
+                let serving =
+                    connection::serve(stream, peer.ip(), builder.clone(), Rc::clone(&shared), watched.clone());
+                tokio::task::spawn_local(async move {
+                    serving.await;
+                    drop(guard);
+                });
             }
-        };
-        let serving = connection::serve(stream, peer.ip(), builder.clone(), Rc::clone(&shared), watched.clone());
-        tokio::task::spawn_local(async move {
-            serving.await;
-            drop(guard);
-        });
+            Err(error) => tracing::warn!(%error, "a connection could not be registered"),
+        }
+    };
+    loop {
+        tokio::select! {
+            next = incoming.recv() => match next { Some((stream, peer)) => accept(stream, peer), None => break },
+            _ = phase.wait_for(|phase| *phase == Phase::Draining) => break,
+        }
+    }
+    // Accepted before the drain began: these visitors get their answer as well.
+    while let Ok((stream, peer)) = incoming.try_recv() {
+        accept(stream, peer);
     }
     // Draining: the connections were told by the same signal; tunnels and slow answers get until the deadline.
     let deadline = tokio::time::sleep(config.timeouts.drain);
