@@ -309,7 +309,7 @@ fn a_visitor_who_never_reads_is_given_up() {
     let site = Site::raw(move |mut stream| {
         read_message(&mut stream, false).unwrap();
         stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n").unwrap();
-        while stream.write_all(&[b'x'; 64 * 1024]).is_ok() {}
+        while stream.write_all(&[b'x'; 8 * 1024]).is_ok() {}
         *end.lock().unwrap() = true;
     });
     let proxy = proxy(&site, &[("timeouts-body-stall", "400ms")]);
