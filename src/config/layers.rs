@@ -78,6 +78,12 @@ impl Layers {
         self.values.insert(setting.key, Located { value, place: place.clone() });
     }
 
+    /// The winning values by key.
+    #[must_use]
+    pub fn by_name(&self) -> BTreeMap<String, Located> {
+        self.values.iter().map(|(key, located)| ((*key).to_owned(), located.clone())).collect()
+    }
+
     /// The winning value of a key, as one text, to compare two configurations. Secrets are not part of it.
     #[must_use]
     pub fn comparable(&self) -> BTreeMap<&'static str, String> {

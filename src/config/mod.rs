@@ -9,8 +9,11 @@ mod error;
 mod file;
 mod layers;
 pub mod parse;
+mod reader;
 pub mod reference;
 pub mod table;
+#[cfg(test)]
+mod tests;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
