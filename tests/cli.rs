@@ -88,7 +88,7 @@ fn consent_answers_every_line_once() {
 /// DESIGN's fictitious visitor, as a request through a trusted proxy that terminates TLS.
 fn visitor(dir: &Path) -> (String, String) {
     let body = "email=Ana.Ruiz%40Example.com+&phone=0171+555+01234&first_name=Ana&last_name=Ru%C3%ADz\
-                &event_id=9e1b6b8a-6c0e-4f8d-bce1-c4a3a6f4d2b1";
+                &event_id=9e1b6b8a-6c0e-4f8d-bce1-c4a3a6f4d2b1&referrer_url=https%3A%2F%2Fshop.example%2F";
     let request = format!(
         "POST /quote HTTP/1.1\r\nHost: shop.example\r\nX-Forwarded-For: 203.0.113.42\r\nX-Forwarded-Proto: https\r\n\
          User-Agent: Mozilla/5.0 (X11; Linux x86_64) Example/1.0\r\nReferer: https://shop.example/quote\r\n\
@@ -124,7 +124,7 @@ fn explain_makes_the_designs_event_of_the_designs_visitor() {
     assert_eq!((&answer["event_id_source"], &answer["outcome"]), (&json!("field"), &json!("accepted")));
     assert_eq!(answer["consent"]["signal"], "cookieyes");
     let expected = json!({"event_name":"Lead","event_time":1_795_608_000,"event_id":"9e1b6b8a-6c0e-4f8d-bce1-c4a3a6f4d2b1",
-      "action_source":"website","event_source_url":"https://shop.example/quote",
+      "action_source":"website","event_source_url":"https://shop.example/quote","referrer_url":"https://shop.example/",
       "user_data":{
         "em":["539dba384e7bad34cfe11197def7787e078172956b42bdfbb3e529537d6e0267"],
         "ph":["db92e55cc6349bf15f42231754bdd47089390a8fe8ee7a6c9dee8af6147caf5c"],
