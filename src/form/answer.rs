@@ -102,6 +102,11 @@ impl<'a> Answer<'a> {
         html::first(self.html()?, selector, read)
     }
 
+    /// Whether a selector selects anything in an HTML answer.
+    pub(super) fn has(&self, selector: &str) -> bool {
+        self.html().is_some_and(|html| html::has(html, selector))
+    }
+
     /// Whether a text stands in the body, in whatever encoding the site writes.
     pub(super) fn contains(&self, text: &str) -> Result<bool, NoBody> {
         let body = self.body()?;

@@ -1,8 +1,10 @@
 //! HTML as lol_html reads it: bounded, forgiving, never a panic.
 
-use lol_html::html_content::Element;
-use lol_html::{ElementContentHandlers, HtmlRewriter, MemorySettings, Selector, Settings};
 use std::borrow::Cow;
+use std::cell::RefCell;
+
+use lol_html::html_content::{Element, TextChunk};
+use lol_html::{ElementContentHandlers, HtmlRewriter, MemorySettings, Selector, Settings};
 
 /// Bytes that are looked at. The longest WordPress pages seen are a tenth of it.
 pub(super) const MAX_HTML: usize = 2 << 20;
@@ -10,6 +12,9 @@ pub(super) const MAX_HTML: usize = 2 << 20;
 const MAX_PARSER_MEMORY: usize = 4 << 20;
 /// Elements that are looked at in one document.
 pub(super) const MAX_ELEMENTS: usize = 20_000;
+
+/// Bytes of text that are collected.
+const MAX_SELECTED_TEXT: usize = 16 << 10;
 
 /// One row of handlers: a selector and what is done with what it selects.
 pub(super) type Row<'h> = (Cow<'static, Selector>, ElementContentHandlers<'h>);
@@ -43,6 +48,30 @@ pub(super) fn first<T>(html: &[u8], query: &str, mut read: impl FnMut(&Element<'
     });
     run(html, [(selector, handlers)]);
     found
+}
+
+/// Whether a selector selects anything.
+pub(super) fn has(html: &[u8], query: &str) -> bool {
+    first(html, query, |_| Some(())).is_some()
+}
+
+/// The text inside of what a selector selects, white space at its ends cut; `None` when it selects nothing.
+pub(super) fn text(html: &[u8], query: &str) -> Option<String> {
+    let mut found = false;
+    let text = RefCell::new(String::new());
+    let selector = selector(query)?;
+    let handlers = ElementContentHandlers::default()
+        .element(|_: &mut Element<'_, '_>| {
+            found = true;
+            Ok(())
+        })
+        .text(|chunk: &mut TextChunk<'_>| {
+            let mut text = text.borrow_mut();
+            text.push_str(chunk.as_str());
+            if text.len() > MAX_SELECTED_TEXT { Err("enough".into()) } else { Ok(()) }
+        });
+    run(html, [(selector, handlers)]);
+    found.then(|| unescape(text.into_inner().trim()))
 }
 
 /// An attribute, its character references resolved.
@@ -131,5 +160,14 @@ mod tests {
         assert_eq!(number("p.y").as_deref(), Some("1"));
         assert_eq!(number("#c p"), None);
         assert_eq!(number("p[["), None);
+    }
+
+    #[test]
+    fn texts_are_collected_and_an_empty_element_is_still_there() {
+        let html = b"<div class=m>  <p>Merci,&nbsp;<b>Ana</b></p> </div><div class=n></div>";
+        assert_eq!(text(html, ".m").as_deref(), Some("Merci,\u{a0}Ana"));
+        assert_eq!(text(html, ".n").as_deref(), Some(""));
+        assert_eq!(text(html, ".o"), None);
+        assert!(has(html, ".m b") && !has(html, ".n b"));
     }
 }

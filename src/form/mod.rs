@@ -120,7 +120,9 @@ impl Reading {
         let (verdict, word, marker) = match outcome {
             Outcome::Accepted(marker) => (Verdict::Lead, "accepted", marker),
             Outcome::Refused(reason, marker) => (Verdict::NoLead(reason), "refused", marker),
-            Outcome::Unknown(marker) => (Verdict::NoLead(Reason::UnknownOutcome), "unknown", marker),
+            Outcome::Unknown(marker) | Outcome::Later(marker) => {
+                (Verdict::NoLead(Reason::UnknownOutcome), "unknown", marker)
+            }
             Outcome::Unseen(reason, marker) => (Verdict::NoLead(reason), "unknown", marker),
         };
         self.verdict = verdict;
@@ -214,6 +216,10 @@ fn examine(reading: &mut Reading, exchange: &Exchange, rules: &[FormRule], page:
     declared.extend(own_fields.map(|field| Declared::not_contact(&field.name)));
     let map = rule.map_or(&[][..], |rule| &rule.fields);
     reading.roles = roles::read(&reading.fields, Known { rule: map, declared: &declared, page: post.form });
+    let mut filled = reading.fields.list.iter().filter(|field| !field.value.trim().is_empty());
+    if filled.any(|field| handler.is_trap(&post, &field.name)) {
+        return Err(Reason::Honeypot);
+    }
     if let Some(reason) = veto::check(request, &reading.fields, post.form) {
         return Err(reason);
     }

@@ -3,7 +3,7 @@
 use http::StatusCode;
 use serde_json::Value;
 
-use super::{Handler, Outcome, Post, Recognised, machine_word};
+use super::{Handler, Outcome, Post, Recognised, form_id, machine_word};
 use crate::form::answer::Answer;
 use crate::form::html::{attribute, has_class};
 use crate::reason::Reason;
@@ -22,10 +22,10 @@ impl Handler for ContactForm7 {
             let id = route.strip_prefix(NAMESPACE)?.strip_prefix("contact-forms/");
             let id = id.and_then(|rest| rest.strip_suffix("/feedback"));
             // `…/refill` and `…/feedback/schema` are no submissions.
-            return Some(id.map_or(Recognised::Never(Reason::NotAForm), |id| Recognised::Form(form_id(id))));
+            return Some(id.map_or(Recognised::Never(Reason::NotAForm), |id| Recognised::Form(form_id("cf7", id))));
         }
         let id = post.fields.get("_wpcf7").filter(|_| unit_tag(post).is_some())?;
-        Some(Recognised::Form(form_id(id)))
+        Some(Recognised::Form(form_id("cf7", id)))
     }
 
     fn outcome(&self, post: &Post<'_>, answer: &Answer<'_>) -> Outcome {
@@ -88,9 +88,4 @@ fn unit_tag<'a>(post: &Post<'a>) -> Option<&'a str> {
     let tag = post.fields.get("_wpcf7_unit_tag")?;
     let plain = tag.len() <= 64 && tag.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     (plain && tag.starts_with("wpcf7-f")).then_some(tag)
-}
-
-fn form_id(id: &str) -> Option<String> {
-    let plain = !id.is_empty() && id.len() <= 20 && id.bytes().all(|b| b.is_ascii_digit());
-    plain.then(|| format!("cf7:{id}"))
 }

@@ -13,6 +13,7 @@ mod wordpress;
 use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
+use serde_json::Value;
 
 use super::answer::{Answer, NoBody};
 use super::body::Fields;
@@ -55,6 +56,11 @@ impl Post<'_> {
         whole.get(at..).map(|route| route.trim_end_matches('/').to_owned())
     }
 
+    /// Whether it is a post to `admin-ajax.php` with this action.
+    pub(super) fn is_ajax(&self, action: &str) -> bool {
+        self.path_ends("/wp-admin/admin-ajax.php") && self.action().is_some_and(|own| own == action)
+    }
+
     /// Whether the path ends like this: installations live in folders.
     pub(super) fn path_ends(&self, end: &str) -> bool {
         self.request.path().ends_with(end)
@@ -91,6 +97,8 @@ pub(super) enum Outcome {
     Refused(Reason, String),
     /// Nothing in it says whether the site accepted it.
     Unknown(String),
+    /// It says nothing, and the page that it redirects to will: [`Handler::follow_up`].
+    Later(String),
     /// The answer, or what of it matters, could not be looked at.
     Unseen(Reason, String),
 }
@@ -106,6 +114,10 @@ impl Outcome {
 
     pub(super) fn unknown(marker: impl Into<String>) -> Self {
         Self::Unknown(marker.into())
+    }
+
+    pub(super) fn later(marker: impl Into<String>) -> Self {
+        Self::Later(marker.into())
     }
 
     /// Why an answer without a readable body says nothing.
@@ -166,6 +178,30 @@ pub(super) trait Handler: Sync {
     fn is_own_field(&self, _name: &str) -> bool {
         false
     }
+
+    /// Whether a field that was filled in is a trap which only this software sets, by its name or by the page.
+    fn is_trap(&self, _post: &Post<'_>, _name: &str) -> bool {
+        false
+    }
+
+    /// What the page says that an [`Outcome::Later`] redirected to.
+    fn follow_up(&self, _expected: &Expected, _page: &Answer<'_>) -> Outcome {
+        Outcome::unknown("follow_up_not_understood")
+    }
+}
+
+/// What is kept of a submission until the page that tells its outcome goes by. It holds no contact data.
+#[derive(Clone, Debug)]
+pub struct Expected {
+    /// The handler that asked for it.
+    pub(super) handler: &'static str,
+    /// The learned form, and how much of its page was marked as wrong.
+    pub(super) form: Option<PageForm>,
+    pub(super) invalid_marks: usize,
+    /// Absolute URL of the page the form was on.
+    pub(super) page_url: String,
+    /// Absolute URL of the page that is expected.
+    pub(super) url: String,
 }
 
 /// The handler whose post it is; the generic rule where there is none.
@@ -179,6 +215,29 @@ pub(super) fn recognise(post: &Post<'_>) -> (&'static dyn Handler, Recognised) {
 
 /// Known software; the first that recognises a post has it.
 static HANDLERS: &[&dyn Handler] = &[&wordpress::WordPress, &cf7::ContactForm7];
+
+/// A form's stable id from the id that its software gave it; `None` for anything that is no such id.
+fn form_id(handler: &str, id: &str) -> Option<String> {
+    let plain = (1..=40).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
+    plain.then(|| format!("{handler}:{id}"))
+}
+
+/// WordPress's `wp_send_json_success` and `wp_send_json_error`: whether it went well, and `data`.
+fn wp_json<'a>(answer: &'a Answer<'_>) -> Option<(bool, &'a Value)> {
+    let json = answer.json()?;
+    Some((json.get("success")?.as_bool()?, json.get("data").unwrap_or(&Value::Null)))
+}
+
+/// Whether anything is there: `null`, `false`, `""`, `[]` and `{}` are PHP's ways to say nothing.
+fn is_filled(value: Option<&Value>) -> bool {
+    match value {
+        None | Some(Value::Null | Value::Bool(false)) => false,
+        Some(Value::String(text)) => !text.trim().is_empty(),
+        Some(Value::Array(items)) => !items.is_empty(),
+        Some(Value::Object(members)) => !members.is_empty(),
+        Some(_) => true,
+    }
+}
 
 /// A short machine word from an answer, fit for a log line; anything else is `?`.
 fn machine_word(text: &str) -> &str {
