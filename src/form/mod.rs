@@ -297,4 +297,6 @@ fn form_of_page(page_url: &str, fields: &Fields, canonical: &[(String, String)])
 }
 
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;

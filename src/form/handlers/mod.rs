@@ -218,7 +218,8 @@ static HANDLERS: &[&dyn Handler] = &[&wordpress::WordPress, &cf7::ContactForm7];
 
 /// A form's stable id from the id that its software gave it; `None` for anything that is no such id.
 fn form_id(handler: &str, id: &str) -> Option<String> {
-    let plain = (1..=40).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
+    let plain =
+        (1..=40).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
     plain.then(|| format!("{handler}:{id}"))
 }
 
