@@ -74,7 +74,7 @@ fn decide(args: &ArgMatches, config: &Config) -> Result<(Decision, Consent), Str
     let consent = consent::read(&Signals::from_headers(&request.headers), &config.consent.rules);
     let random_id = uuid::Uuid::new_v4().to_string();
     let exchange = Exchange { request, response };
-    Ok((decision::decide(&exchange, page.as_ref(), &policy, random_id, now), consent))
+    Ok((decision::decide(&exchange, &page.as_ref(), &policy, random_id, now), consent))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {

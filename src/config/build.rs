@@ -16,6 +16,7 @@ use super::{
 };
 use crate::consent;
 use crate::lead::contact::Key;
+use crate::lead::data_key::DataKey;
 use crate::lead::normalize::Country;
 
 /// Smallest capture: below it no real answer could be judged.
@@ -286,15 +287,25 @@ fn forms(top: &mut Reader<'_>) -> Vec<FormRule> {
             status: row.list("status", |text| text.parse().map_err(|_| "not a status".to_owned())),
             contains: row.optional("contains"),
             location: row.optional("location"),
+            selector: row.with("selector", |text| {
+                let readable = text.parse::<lol_html::Selector>().is_ok();
+                readable.then(|| text.to_owned()).ok_or_else(|| "not a CSS selector that can be read".to_owned())
+            }),
+            header: row.map("header", |text| Ok(text.to_owned())),
+            json: row.map("json", |text| Ok(text.to_owned())),
         });
         let fields = row.map("fields", |role| {
-            let known = role == "name" || role == "ignore" || Key::from_name(role).is_some();
-            let problem = "no such role; use em, ph, fn, ln, name, ct, st, zp, country, db, ge, external_id or ignore";
+            let known = matches!(role, "name" | "ignore")
+                || Key::from_name(role).is_some()
+                || DataKey::from_name(role).is_some();
+            let problem = "no such role; use em, ph, fn, ln, name, ct, st, zp, country, db, ge, external_id, value, \
+                           currency, content_name, lead_qualification or ignore";
             known.then(|| role.to_owned()).ok_or_else(|| problem.to_owned())
         });
         let rule = FormRule {
             path: row.optional("path"),
             host: row.optional("host").map(|host| host.to_ascii_lowercase()),
+            handler: row.optional("handler"),
             fields,
             success,
             ignore: row.flag("ignore"),
@@ -309,6 +320,7 @@ fn forms(top: &mut Reader<'_>) -> Vec<FormRule> {
                 fits.then(|| text.to_ascii_uppercase()).ok_or_else(|| "write an ISO 4217 code such as EUR".to_owned())
             }),
             content_name: row.optional("content_name"),
+            lead_qualification: row.optional("lead_qualification"),
             custom_data: row.map("custom_data", |text| Ok(text.to_owned())),
         };
         if rule.value.is_some() && rule.currency.is_none() {

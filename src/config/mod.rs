@@ -169,7 +169,9 @@ pub struct FormRule {
     pub path: Option<String>,
     /// Host; `None`: all.
     pub host: Option<String>,
-    /// Field name → role (`em`, `ph`, …, `name`) or `ignore`.
+    /// The handler that recognised the post; `None`: whichever.
+    pub handler: Option<String>,
+    /// Field name → role (`em`, `ph`, …, `name`, `value`, …) or `ignore`.
     pub fields: Vec<(String, String)>,
     /// When a match means success.
     pub success: Option<SuccessRule>,
@@ -181,13 +183,15 @@ pub struct FormRule {
     pub value: Option<f64>,
     /// ISO 4217.
     pub currency: Option<String>,
-    /// `content_name`.
+    /// `content_name`: a constant or `field:NAME`.
     pub content_name: Option<String>,
+    /// `lead_qualification`: a constant or `field:NAME`.
+    pub lead_qualification: Option<String>,
     /// Further `custom_data`: a constant or `field:NAME`.
     pub custom_data: Vec<(String, String)>,
 }
 
-/// `success = { status = [200], contains = "…", location = "/thanks*" }`: all that are given must hold.
+/// `success = { status = [200], contains = "…", json = { "/status" = "ok" } }`: all that are given must hold.
 #[derive(Debug, Clone, Default)]
 pub struct SuccessRule {
     /// One of these.
@@ -196,6 +200,12 @@ pub struct SuccessRule {
     pub contains: Option<String>,
     /// Glob on the Location's path.
     pub location: Option<String>,
+    /// A CSS selector that selects something in an HTML answer.
+    pub selector: Option<String>,
+    /// Header name → glob on its value.
+    pub header: Vec<(String, String)>,
+    /// JSON pointer (RFC 6901) → glob on the value there.
+    pub json: Vec<(String, String)>,
 }
 
 /// `[store]`.

@@ -205,11 +205,12 @@ pub const CONSENT_RULE: &[Setting] = &[
 pub const FORM: &[Setting] = &[
     row("path", Kind::Text, "", "Path, with * as wildcard; none: every path."),
     row("host", Kind::Text, "", "Host; none: every host."),
+    row("handler", Kind::Text, "", "The form software as decisions name it, e.g. cf7 or generic; none: whichever."),
     row(
         "fields",
         Kind::Map,
         "",
-        "Field name = role (em, ph, fn, ln, name, ct, st, zp, country, db, ge, external_id) or \"ignore\".",
+        "Field name = role (em, ph, fn, ln, name, ct, st, zp, country, db, ge, external_id; value, currency, content_name, lead_qualification) or \"ignore\".",
     ),
     row(
         "success",
@@ -226,7 +227,8 @@ pub const FORM: &[Setting] = &[
     ),
     row("value", Kind::Number, "", "What a lead is worth."),
     row("currency", Kind::Text, "", "ISO 4217; needed with value."),
-    row("content_name", Kind::Text, "", "content_name of custom_data."),
+    row("content_name", Kind::Text, "", "content_name of custom_data: a constant, or \"field:NAME\"."),
+    row("lead_qualification", Kind::Text, "", "lead_qualification of custom_data: a constant, or \"field:NAME\"."),
     row("custom_data", Kind::Map, "", "Further custom_data: a constant, or \"field:NAME\"."),
 ];
 
@@ -235,6 +237,9 @@ pub const SUCCESS: &[Setting] = &[
     row("status", Kind::List(&Kind::Integer { min: 100, max: 599 }), "", "One of these statuses."),
     row("contains", Kind::Text, "", "A text in the decoded answer."),
     row("location", Kind::Text, "", "The path of the Location, with * as wildcard."),
+    row("selector", Kind::Text, "", "A CSS selector that selects something in an HTML answer, e.g. \"#thanks\"."),
+    row("header", Kind::Map, "", "Header = value, with * as wildcard."),
+    row("json", Kind::Map, "", "JSON pointer = value, with * as wildcard, e.g. { \"/status\" = \"ok\" }."),
 ];
 
 #[cfg(test)]

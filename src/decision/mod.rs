@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::config::{ConsentConfig, FormRule};
 use crate::consent::{self, Consent, Ruling, Signals};
 use crate::exchange::{Exchange, RequestRecord, UnixMillis, cookies};
-use crate::form::page::Page;
+use crate::form::page::KnownPages;
 use crate::form::roles::RoleSource;
 use crate::form::{self, Reading, Verdict};
 use crate::landing;
@@ -111,12 +111,12 @@ impl Decision {
 #[must_use]
 pub fn decide(
     exchange: &Exchange,
-    page: Option<&Page>,
+    pages: &dyn KnownPages,
     policy: &Policy<'_>,
     random_id: String,
     now: UnixMillis,
 ) -> Decision {
-    let reading = form::read(exchange, policy.forms, page);
+    let reading = form::read(exchange, policy.forms, pages);
     if let Verdict::NoLead(reason) = reading.verdict {
         let kind = match reason {
             Reason::OverBudget => DecisionKind::Skipped,
@@ -186,7 +186,7 @@ pub fn decide(
         match_keys,
         client_ip: request.client_ip.and_then(event::sendable_ip),
         user_agent: request.header("user-agent").map(str::to_owned),
-        custom_data: rule.map(|rule| custom_data::from_rule(rule, &reading.fields)).unwrap_or_default(),
+        custom_data: custom_data::of(rule, &reading.roles, &reading.fields),
         ldu,
     };
     if !event.has_enough_user_data() {

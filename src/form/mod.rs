@@ -33,7 +33,7 @@ use crate::reason::Reason;
 use answer::Answer;
 use body::{BodyType, Fields};
 use handlers::{Outcome, Post, Recognised};
-use page::Page;
+use page::KnownPages;
 use roles::{Declared, Known, Roles};
 
 /// Whether the site accepted the submission.
@@ -149,61 +149,71 @@ pub fn is_form_post(method: &Method, target: &str, content_type: Option<&str>) -
 
 /// Reads one exchange.
 #[must_use]
-pub fn read(exchange: &Exchange, rules: &[FormRule], page: Option<&Page>) -> Reading {
+pub fn read(exchange: &Exchange, rules: &[FormRule], pages: &dyn KnownPages) -> Reading {
     let mut reading = Reading::not_examined(Reason::NotAForm);
-    if let Err(reason) = examine(&mut reading, exchange, rules, page) {
+    if let Err(reason) = examine(&mut reading, exchange, rules, pages) {
         reading.verdict = Verdict::NoLead(reason);
     }
     reading
 }
 
 /// Fills the reading step by step; an error is the reason why the site's answer was not asked.
-fn examine(reading: &mut Reading, exchange: &Exchange, rules: &[FormRule], page: Option<&Page>) -> Result<(), Reason> {
+fn examine(
+    reading: &mut Reading,
+    exchange: &Exchange,
+    rules: &[FormRule],
+    pages: &dyn KnownPages,
+) -> Result<(), Reason> {
     let request = &exchange.request;
     let referer = request.header("referer").and_then(|referer| url::on_this_site(referer, request));
     let page_url = referer.unwrap_or_else(|| url::own(request));
     reading.page_url = Some(page_url.clone());
-    reading.rule = rule::find(rules, request, &page_url);
-    let rule = reading.rule.and_then(|index| rules.get(index));
     let content_type = request.header("content-type");
     if !is_form_post(&request.method, &request.target, content_type) {
         return Err(Reason::NotAForm);
     }
-    if rule.is_some_and(|rule| rule.ignore) {
-        reading.handler = "rule";
-        return Err(Reason::IgnoredByRule);
-    }
     let answer = exchange.response.as_ref().map(Answer::new);
     let wire_fields = match &request.body {
         Captured::Whole(body) => {
-            let site_encoding = answer.as_ref().and_then(Answer::encoding);
-            body::decode(content_type.unwrap_or_default(), body, site_encoding).map_err(|_| Reason::Malformed)?
+            let encoding = answer.as_ref().and_then(Answer::encoding).or_else(|| pages.encoding_of(&page_url));
+            body::decode(content_type.unwrap_or_default(), body, encoding)
         }
         Captured::OverCap | Captured::OverBudget => return Err(Reason::OverBudget),
         Captured::Aborted => return Err(Reason::Aborted),
     };
+    let rule_for = |reading: &mut Reading, handler: &str, page_url: &str| {
+        reading.rule = rule::find(rules, request, handler, page_url);
+        let rule = reading.rule.and_then(|index| rules.get(index));
+        if rule.is_some_and(|rule| rule.ignore) {
+            reading.handler = "rule";
+            return Err(Reason::IgnoredByRule);
+        }
+        Ok(rule)
+    };
+    let Ok(wire_fields) = wire_fields else {
+        rule_for(reading, "none", &page_url)?;
+        return Err(Reason::Malformed);
+    };
     reading.fields = wire_fields.clone();
 
-    let mut post = Post {
-        request,
-        fields: &wire_fields,
-        form: page.and_then(|page| page.form_of(&wire_fields)),
-        invalid_marks: page.map_or(0, |page| page.invalid_marks),
-        page_url: &page_url,
-    };
+    let mut post = Post { request, fields: &wire_fields, form: None, invalid_marks: 0, page_url: &page_url };
     let (handler, recognised) = handlers::recognise(&post);
     reading.handler = handler.name();
-    let form_id = match recognised {
-        Recognised::Form(id) => id,
-        Recognised::Never(reason) => return Err(reason),
-    };
     let named_page = handler.page_url(&post).and_then(|url| url::on_this_site(&url, request));
     if let Some(url) = &named_page {
         post.page_url = url;
         reading.page_url = Some(url.clone());
     }
+    let rule = rule_for(reading, handler.name(), post.page_url)?;
+    let form_id = match recognised {
+        Recognised::Form(id) => id,
+        Recognised::Never(reason) => return Err(reason),
+    };
     if let Some(fields) = handler.fields(&post) {
         reading.fields = fields;
+    }
+    if let Some(known) = pages.form_of(post.page_url, &reading.fields) {
+        (post.form, post.invalid_marks) = (Some(known.form), known.invalid_marks);
     }
     reading.referrer_url = referrer_of_page(&reading.fields, post.page_url);
     let is_kept = |name: &str| !handler.is_own_field(name) && !volatile::is_volatile(name) && !veto::is_secret(name);

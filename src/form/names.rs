@@ -1,20 +1,57 @@
 //! Field names and labels → what they mean.
 
+use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
 use super::tokens::{EMAIL_STEMS, FILLERS, NOT_A_PERSON, NOT_THE_VISITORS, PHONE_STEMS, PHONE_WORDS, PHRASES, Role};
 use crate::lead::contact::Key;
 
-/// What a name or a label says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Meaning {
+/// What a name, a label or a marker says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", from = "String")]
+pub enum Meaning {
     /// It is this.
     Role(Role),
     /// It is something else, surely.
     NotContact,
     /// It says nothing.
+    #[default]
     Unknown,
+}
+
+impl Meaning {
+    /// The word for it, as in rules: a role, `ignore`, or nothing.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Role(role) => role.word(),
+            Self::NotContact => "ignore",
+            Self::Unknown => "",
+        }
+    }
+
+    /// Whether it says nothing.
+    // serde calls it with a reference.
+    #[allow(clippy::trivially_copy_pass_by_ref)]
+    pub(super) fn is_unknown(&self) -> bool {
+        *self == Self::Unknown
+    }
+}
+
+impl From<Meaning> for String {
+    fn from(meaning: Meaning) -> Self {
+        meaning.word().to_owned()
+    }
+}
+
+impl From<String> for Meaning {
+    fn from(word: String) -> Self {
+        match word.as_str() {
+            "ignore" => Self::NotContact,
+            word => Role::from_word(word).map_or(Self::Unknown, Self::Role),
+        }
+    }
 }
 
 /// Last segments that say nothing of their own: Drupal's `mail[0][value]`, lists.
@@ -49,6 +86,19 @@ pub(super) fn of_name(name: &str) -> Meaning {
 pub(super) fn of_label(label: &str) -> Meaning {
     // "Phone number to reach you" is not about a recipient.
     of_words(&words(label).into_iter().flatten().filter(|word| word != "to").collect::<Vec<_>>())
+}
+
+/// Reads a text that may be a label or anything else: it must be the phrase and nothing more.
+pub(super) fn of_exact_label(text: &str) -> Meaning {
+    let words: Vec<_> = words(text).into_iter().flatten().collect();
+    match of_words(&words) {
+        Meaning::Role(role)
+            if PHRASES.iter().any(|(_, list)| list.contains(&without_fillers(&words).concat().as_str())) =>
+        {
+            Meaning::Role(role)
+        }
+        _ => Meaning::Unknown,
+    }
 }
 
 fn of_words(words: &[String]) -> Meaning {

@@ -1,8 +1,9 @@
 //! Fields → contact data, by the most trusted source that says something.
 //!
 //! The order of trust: the operator's rule; what the handler or its answer declares; the HTML of the page (autocomplete,
-//! type, label); the field's name; the value's shape. A wrong value hurts more than a missing one: it makes another
-//! person's lead. So there is one value per key (the operator may name several), and what is doubtful is left out.
+//! the builder's marker, type, label); the field's name; the value's shape. A wrong value hurts more than a missing one:
+//! it makes another person's lead. So there is one value per key (the operator may name several), every source has a
+//! confidence, and what stays below [`ENOUGH`] is reported and left out.
 
 use std::collections::HashMap;
 
@@ -12,6 +13,7 @@ use super::page::{FieldKind, PageField, PageForm};
 pub(super) use super::tokens::Role;
 use super::volatile;
 use crate::lead::contact::{Contact, Key};
+use crate::lead::data_key::DataKey;
 use crate::lead::name::split_name;
 
 /// Longest value read as contact data, in bytes: addresses end at 254 (RFC 5321), the longest names well before.
@@ -24,17 +26,26 @@ pub struct RoleSource {
     pub field: String,
     /// `em`, `ph`, `fn`, `ln`, `name`, `ct`, `st`, `zp`, `country`, …
     pub role: &'static str,
-    /// `rule`, `answer`, `page`, `handler`, `name`, `shape`.
+    /// `rule`, `answer`, `handler`, `name`, `shape`; of the page `autocomplete`, `marker`, `type`, `label`, `nearby`.
     pub source: &'static str,
+    /// From 0 to 100.
+    pub confidence: u8,
 }
+
+/// The least confidence with which a value is sent.
+pub const ENOUGH: u8 = 50;
 
 /// The contact data of a submission.
 #[derive(Clone, Debug, Default)]
 pub struct Roles {
     /// Values by key.
     pub contact: Contact,
+    /// What fields say of the lead itself.
+    pub data: Vec<(DataKey, String)>,
     /// Where they came from.
     pub sources: Vec<RoleSource>,
+    /// What looked like something and was not sure enough to be sent.
+    pub doubtful: Vec<RoleSource>,
 }
 
 /// A role that the handler or the site's answer declares for a field.
@@ -63,14 +74,21 @@ pub(super) struct Known<'a> {
     pub page: Option<&'a PageForm>,
 }
 
+/// In the order of trust.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Source {
     Rule,
     Handler,
     Answer,
-    Page,
+    Autocomplete,
+    Marker,
+    Type,
+    Label,
     Name,
+    Nearby,
     Shape,
+    /// A shape that other things have as well.
+    Guess,
 }
 
 impl Source {
@@ -79,9 +97,28 @@ impl Source {
             Self::Rule => "rule",
             Self::Handler => "handler",
             Self::Answer => "answer",
-            Self::Page => "page",
+            Self::Autocomplete => "autocomplete",
+            Self::Marker => "marker",
+            Self::Type => "type",
+            Self::Label => "label",
             Self::Name => "name",
-            Self::Shape => "shape",
+            Self::Nearby => "nearby",
+            Self::Shape | Self::Guess => "shape",
+        }
+    }
+
+    /// How often such a source is right, by judgement: what people declare beats what they call it, and that what it
+    /// looks like.
+    const fn confidence(self) -> u8 {
+        match self {
+            Self::Rule => 100,
+            Self::Handler | Self::Answer => 95,
+            Self::Autocomplete | Self::Marker | Self::Type => 90,
+            Self::Label => 80,
+            Self::Name => 75,
+            Self::Nearby => 60,
+            Self::Shape => 55,
+            Self::Guess => 30,
         }
     }
 }
@@ -109,6 +146,21 @@ pub(super) fn read(fields: &Fields, known: Known<'_>) -> Roles {
     // Stable: within a source the order of the form stands.
     candidates.sort_by_key(|candidate| candidate.source);
     let mut roles = Roles::default();
+    candidates.retain(|candidate| {
+        let enough = candidate.source.confidence() >= ENOUGH;
+        if !enough {
+            roles.doubtful.push(candidate.report(candidate.role.word()));
+        }
+        enough
+    });
+    for candidate in &candidates {
+        if let Role::Data(key) = candidate.role
+            && !roles.data.iter().any(|(known, _)| *known == key)
+        {
+            roles.data.push((key, candidate.field.value.trim().to_owned()));
+            roles.sources.push(candidate.report(key.name()));
+        }
+    }
     for candidate in candidates.iter().filter(|candidate| candidate.role != Role::Name) {
         if let Role::Match(key) = candidate.role
             && (candidate.source == Source::Rule || roles.contact.first(key).is_none())
@@ -122,6 +174,13 @@ pub(super) fn read(fields: &Fields, known: Known<'_>) -> Roles {
     roles
 }
 
+impl Candidate<'_> {
+    fn report(&self, role: &'static str) -> RoleSource {
+        let (source, confidence) = (self.source.word(), self.source.confidence());
+        RoleSource { field: self.field.name.clone(), role, source, confidence }
+    }
+}
+
 impl Roles {
     fn take(&mut self, from: &Candidate<'_>, role: &'static str, values: impl IntoIterator<Item = (Key, String)>) {
         let mut values = values.into_iter().peekable();
@@ -131,7 +190,7 @@ impl Roles {
         for (key, value) in values {
             self.contact.add(key, value);
         }
-        self.sources.push(RoleSource { field: from.field.name.clone(), role, source: from.source.word() });
+        self.sources.push(from.report(role));
     }
 
     /// A field called "name" is what its siblings leave: beside a last name it is the first name, beside a first name
@@ -187,21 +246,44 @@ fn meaning(field: &Field, known: &Known<'_>, on_page: Option<&PageField>) -> Fou
         let source = if declared.source == "answer" { Source::Answer } else { Source::Handler };
         return declared.role.map_or(Found::NotContact, |role| Found::Role(role, source));
     }
-    if volatile::is_volatile(name) || on_page.is_some_and(|field| !field.kind.is_typed()) {
+    if volatile::is_volatile(name) {
         return Found::NotContact;
     }
     let by_name = names::of_name(name);
-    let by_page = on_page.map_or(Meaning::Unknown, |field| of_page_field(field, by_name));
-    let (meaning, source) = match by_page {
-        Meaning::Unknown => (by_name, Source::Name),
-        said => (said, Source::Page),
+    if let Some(role @ Role::Data(_)) = data_role(name)
+        && fits(role, value)
+    {
+        return Found::Role(role, Source::Name);
+    }
+    if on_page.is_some_and(|field| !field.kind.is_typed() || field.trap) {
+        return Found::NotContact;
+    }
+    let (meaning, source) = match on_page.and_then(|field| of_page_field(field, by_name)) {
+        Some(said) => said,
+        None => (by_name, Source::Name),
     };
     match meaning {
         Meaning::Role(role) if fits(role, value) => Found::Role(role, source),
+        // The text before a field may be about anything.
+        Meaning::Role(_) if source == Source::Nearby => Found::Nothing,
         // Another kind of value under a telling name: a doubt, and its shape must not settle it.
         Meaning::Role(_) | Meaning::NotContact => Found::NotContact,
+        Meaning::Unknown if on_page.is_some_and(|field| field.kind == FieldKind::Area) => Found::NotContact,
         Meaning::Unknown => Found::Nothing,
     }
+}
+
+/// Names that say by themselves that a field is about the lead: Meta's own words.
+fn data_role(name: &str) -> Option<Role> {
+    let last = name.trim_end_matches(']').rsplit('[').next().unwrap_or_default();
+    let key = match last.to_ascii_lowercase().as_str() {
+        "lead_value" | "conversion_value" => DataKey::Value,
+        "currency" | "currency_code" => DataKey::Currency,
+        "content_name" => DataKey::ContentName,
+        "lead_qualification" => DataKey::LeadQualification,
+        _ => return None,
+    };
+    Some(Role::Data(key))
 }
 
 /// PHP writes `_` for a dot or a space in a name; an operator may have either spelling at hand.
@@ -210,45 +292,37 @@ fn same_field(key: &str, name: &str) -> bool {
         && key.bytes().zip(name.bytes()).all(|(a, b)| a == b || (a == b'_' && matches!(b, b'.' | b' ')))
 }
 
-fn of_page_field(field: &PageField, by_name: Meaning) -> Meaning {
+/// What the page says, most trusted first; `None` when that is nothing.
+fn of_page_field(field: &PageField, by_name: Meaning) -> Option<(Meaning, Source)> {
     // Whose address it is, only the name can say.
     if by_name == Meaning::NotContact && field.kind == FieldKind::Email {
-        return Meaning::NotContact;
+        return Some((Meaning::NotContact, Source::Name));
     }
-    if let Some(meaning) = field.autocomplete.split_ascii_whitespace().next_back().and_then(of_autocomplete) {
-        return meaning;
-    }
-    match field.kind {
-        FieldKind::Email => return Meaning::Role(Role::Match(Key::Em)),
-        FieldKind::Tel if by_name != Meaning::NotContact => return Meaning::Role(Role::Match(Key::Ph)),
-        _ => {}
-    }
-    match (names::of_label(&field.label), by_name) {
+    let by_type = match field.kind {
+        FieldKind::Email => Meaning::Role(Role::Match(Key::Em)),
+        FieldKind::Tel if by_name != Meaning::NotContact => Meaning::Role(Role::Match(Key::Ph)),
+        _ => Meaning::Unknown,
+    };
+    // A marker is around all parts of a field: `[first]` within a name is said by the part.
+    let marker = match (field.marker, by_name) {
+        (Meaning::Role(Role::Name), Meaning::Role(_) | Meaning::NotContact) => Meaning::Unknown,
+        (marker, _) => marker,
+    };
+    let label = match (field.label, by_name) {
         // A field named `last_name` may well be labelled "Name".
         (Meaning::Role(Role::Name), Meaning::Role(role @ Role::Match(Key::Fn | Key::Ln))) => Meaning::Role(role),
         (by_label, _) => by_label,
-    }
-}
-
-/// HTML, autofill field names; the last token of the attribute.
-fn of_autocomplete(token: &str) -> Option<Meaning> {
-    let key = match token.to_ascii_lowercase().as_str() {
-        "email" => Key::Em,
-        "tel" | "tel-national" => Key::Ph,
-        "given-name" => Key::Fn,
-        "family-name" => Key::Ln,
-        "address-level2" => Key::Ct,
-        "address-level1" => Key::St,
-        "postal-code" => Key::Zp,
-        "country" | "country-name" => Key::Country,
-        "bday" => Key::Db,
-        "sex" => Key::Ge,
-        "name" => return Some(Meaning::Role(Role::Name)),
-        "organization" | "organization-title" | "street-address" | "address-line1" | "address-line2" | "nickname"
-        | "honorific-prefix" | "additional-name" | "url" => return Some(Meaning::NotContact),
-        _ => return None,
     };
-    Some(Meaning::Role(Role::Match(key)))
+    let nearby = if by_name == Meaning::Unknown { field.nearby } else { Meaning::Unknown };
+    [
+        (field.autocomplete, Source::Autocomplete),
+        (marker, Source::Marker),
+        (by_type, Source::Type),
+        (label, Source::Label),
+        (nearby, Source::Nearby),
+    ]
+    .into_iter()
+    .find(|(meaning, _)| *meaning != Meaning::Unknown)
 }
 
 /// Whether the value can be what the name says.
@@ -259,7 +333,8 @@ fn fits(role: Role, value: &str) -> bool {
         Role::Name | Role::Match(Key::Fn | Key::Ln | Key::Ct | Key::St | Key::Country) => {
             value.chars().any(char::is_alphabetic) && !value.contains(['@', '<', '>']) && !value.contains("://")
         }
-        Role::Match(_) => true,
+        Role::Data(DataKey::Currency) => value.len() == 3 && value.bytes().all(|b| b.is_ascii_alphabetic()),
+        Role::Match(_) | Role::Data(_) => true,
     }
 }
 
@@ -279,20 +354,26 @@ fn is_phone(value: &str) -> bool {
     (6..=17).contains(&digits) && letters <= 4 && !value.contains(['@', ':'])
 }
 
-/// Fields that nothing else tells: exactly one e-mail address, exactly one number in international form.
+/// Fields that nothing else tells: exactly one e-mail address, exactly one number in international form. A number in
+/// national form is a guess: order numbers look like that.
 fn by_shape<'a>(unread: &[&'a Field], candidates: &mut Vec<Candidate<'a>>) {
-    let international = |value: &str| {
-        let digits = value.chars().filter(char::is_ascii_digit).count();
-        let plain = value.chars().all(|c| c.is_ascii_digit() || matches!(c, '+' | ' ' | '-' | '(' | ')' | '.' | '/'));
-        value.starts_with('+') && (8..=15).contains(&digits) && plain
-    };
-    for (key, has_shape) in [(Key::Em, &is_email as &dyn Fn(&str) -> bool), (Key::Ph, &international)] {
+    let digits = |value: &str| value.chars().filter(char::is_ascii_digit).count();
+    let plain =
+        |value: &str| value.chars().all(|c| c.is_ascii_digit() || matches!(c, '+' | ' ' | '-' | '(' | ')' | '.' | '/'));
+    let international = |value: &str| value.starts_with('+') && (8..=15).contains(&digits(value)) && plain(value);
+    let national = |value: &str| value.starts_with(['0', '(']) && (9..=13).contains(&digits(value)) && plain(value);
+    let shapes: [(Key, Source, &dyn Fn(&str) -> bool); 3] = [
+        (Key::Em, Source::Shape, &is_email),
+        (Key::Ph, Source::Shape, &international),
+        (Key::Ph, Source::Guess, &national),
+    ];
+    for (key, source, has_shape) in shapes {
         let role = Role::Match(key);
         let mut found = unread.iter().filter(|field| has_shape(field.value.trim()));
         if let (Some(field), None) = (found.next(), found.next())
             && !candidates.iter().any(|candidate| candidate.role == role)
         {
-            candidates.push(Candidate { field, role, source: Source::Shape });
+            candidates.push(Candidate { field, role, source });
         }
     }
 }

@@ -8,9 +8,9 @@ use crate::config::{FormRule, SuccessRule};
 use crate::exchange::{RequestRecord, host_name};
 use crate::reason::Reason;
 
-/// The first rule whose path and host fit: the path that was posted to, or that of the page the form was on (all forms
-/// of a site may post to one endpoint).
-pub(super) fn find(rules: &[FormRule], request: &RequestRecord, page_url: &str) -> Option<usize> {
+/// The first rule whose path, host and handler fit: the path that was posted to, or that of the page the form was on (all
+/// forms of a site may post to one endpoint).
+pub(super) fn find(rules: &[FormRule], request: &RequestRecord, handler: &str, page_url: &str) -> Option<usize> {
     let page = Url::absolute(page_url);
     rules.iter().position(|rule| {
         let host = rule.host.as_deref().is_none_or(|host| {
@@ -20,13 +20,19 @@ pub(super) fn find(rules: &[FormRule], request: &RequestRecord, page_url: &str) 
             glob::matches(pattern, request.path())
                 || page.as_ref().is_some_and(|page| glob::matches(pattern, &page.path))
         });
-        host && path
+        let software = rule.handler.as_deref().is_none_or(|name| name == handler);
+        host && path && software
     })
 }
 
 /// Whether a success rule says anything at all.
-pub(super) const fn is_set(rule: &SuccessRule) -> bool {
-    !rule.status.is_empty() || rule.contains.is_some() || rule.location.is_some()
+pub(super) fn is_set(rule: &SuccessRule) -> bool {
+    !rule.status.is_empty()
+        || rule.contains.is_some()
+        || rule.location.is_some()
+        || rule.selector.is_some()
+        || !rule.header.is_empty()
+        || !rule.json.is_empty()
 }
 
 /// A success rule alone decides: all it names must hold.
@@ -58,6 +64,26 @@ pub(super) fn outcome(rule: &SuccessRule, request: &RequestRecord, answer: &Answ
         if !fits {
             return unmet("location");
         }
+    }
+    for (name, pattern) in &rule.header {
+        if !answer.header(name).is_some_and(|value| glob::matches(pattern, value.trim())) {
+            return unmet("header");
+        }
+    }
+    if rule.selector.is_some() || !rule.json.is_empty() {
+        if let Err(why) = answer.body() {
+            return Outcome::without_body(why);
+        }
+    }
+    for (pointer, pattern) in &rule.json {
+        let value = answer.json().and_then(|json| json.pointer(pointer));
+        let text = value.map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+        if !text.is_some_and(|text| glob::matches(pattern, &text)) {
+            return unmet("json");
+        }
+    }
+    if rule.selector.as_ref().is_some_and(|selector| !answer.has(selector)) {
+        return unmet("selector");
     }
     if let Some(text) = &rule.contains {
         match answer.contains(text) {

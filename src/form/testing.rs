@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
+use super::page::Page;
 use super::*;
 use crate::exchange::{RequestRecord, ResponseRecord, UnixMillis};
 use crate::lead::contact::Key;
@@ -100,7 +101,7 @@ impl Case {
 
     pub fn read(&self) -> Reading {
         let page = self.page.map(|html| Page::parse(html.as_bytes()));
-        read(&self.exchange(), &self.rules, page.as_ref())
+        read(&self.exchange(), &self.rules, &page.as_ref())
     }
 
     /// `lead`, or the reason.

@@ -145,7 +145,7 @@ fn the_site_is_known_by_its_own_name_in_the_user_agent() {
 }
 
 #[test]
-fn software_that_is_not_understood_yet_never_passes_for_generic() {
+fn software_that_is_known_never_passes_for_generic() {
     for (target, body, name) in [
         ("/wp-admin/admin-ajax.php", "action=wpforms_submit&wpforms%5Bfields%5D%5B2%5D=ana%40example.com", "wpforms"),
         ("/contact/", "wpforms%5Bid%5D=10&wpforms%5Bfields%5D%5B2%5D=ana%40example.com", "wpforms"),
@@ -168,15 +168,9 @@ fn software_that_is_not_understood_yet_never_passes_for_generic() {
         ("/", "contact-form-hash=1&g38-email=ana%40example.com", "jetpack"),
         ("/", "et_pb_contactform_submit_0=x&et_pb_contact_email_0=ana%40example.com", "divi"),
     ] {
-        for case in [
-            Case::post(target, body).json(200, r#"{"success":true,"data":{"confirmation":""}}"#),
-            Case::post(target, body).redirect(302, "/thanks"),
-        ] {
-            let reading = case.read();
-            assert_eq!(reading.verdict, Verdict::NoLead(Reason::UnknownOutcome), "{target} {body}");
-            assert_eq!(reading.marker, format!("handler_not_supported:{name}"));
-            assert_eq!(reading.handler, name);
-        }
+        let reading = Case::post(target, body).json(200, r#"{"success":true,"data":{"confirmation":""}}"#).read();
+        assert_ne!(reading.verdict, Verdict::Lead, "{target} {body}: the generic rule would believe `success:true`");
+        assert_eq!(reading.handler, name);
     }
     let ajax = Case::post("/wp-admin/admin-ajax.php", format!("action=theme_contact&{ANA}"));
     let ajax = ajax.json(200, r#"{"success":true}"#);
@@ -276,14 +270,14 @@ fn what_could_not_be_seen_whole_is_never_a_success() {
     assert_eq!(case.read().marker, "answer_not_decodable");
     let mut exchange = case.exchange();
     exchange.response = None;
-    assert_eq!(read(&exchange, &[], None).verdict, Verdict::NoLead(Reason::UpstreamError));
+    assert_eq!(read(&exchange, &[], &None).verdict, Verdict::NoLead(Reason::UpstreamError));
     for (body, reason) in [
         (Captured::OverCap, Reason::OverBudget),
         (Captured::OverBudget, Reason::OverBudget),
         (Captured::Aborted, Reason::Aborted),
     ] {
         exchange.request.body = body;
-        assert_eq!(read(&exchange, &[], None).verdict, Verdict::NoLead(reason));
+        assert_eq!(read(&exchange, &[], &None).verdict, Verdict::NoLead(reason));
     }
 }
 
@@ -324,7 +318,12 @@ fn rule(path: &str) -> FormRule {
 
 fn success(status: &[u16], contains: Option<&str>, location: Option<&str>) -> SuccessRule {
     let text = |text: Option<&str>| text.map(str::to_owned);
-    SuccessRule { status: status.to_vec(), contains: text(contains), location: text(location) }
+    SuccessRule {
+        status: status.to_vec(),
+        contains: text(contains),
+        location: text(location),
+        ..SuccessRule::default()
+    }
 }
 
 #[test]
@@ -439,7 +438,7 @@ fn the_page_tells_what_names_do_not() {
         <label>Name <input name=last_name></label></form>"#;
     let body =
         "f1=ana%40example.com&f2=555-0123&f3=Ana&f4=Ruiz&f5=Bonn&name=Acme&mail=info%40shop.example&last_name=Gil";
-    assert_eq!(roles_of(body, Some(PAGE)), "em=ana@example.com ph=555-0123 fn=Ana ln=Ruiz ct=Bonn");
+    assert_eq!(roles_of(body, Some(PAGE)), "ln=Ruiz em=ana@example.com ph=555-0123 fn=Ana ct=Bonn");
     assert_eq!(roles_of("mail=info%40shop.example", Some(PAGE)), "");
 }
 

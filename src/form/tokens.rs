@@ -5,26 +5,37 @@
 //! `land`, `cap`, `state`) cannot match inside longer ones (import, landmark, capacity, statement).
 
 use crate::lead::contact::Key;
+use crate::lead::data_key::DataKey;
 
 /// What a field is to Meta. [`Role::Name`] is a full name, until its siblings say otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Role {
+pub enum Role {
+    /// One of the match keys.
     Match(Key),
+    /// A full name.
     Name,
+    /// Not about the visitor but about the lead: `custom_data`.
+    Data(DataKey),
 }
 
 impl Role {
     /// The word for it in rules and reports.
-    pub(super) const fn word(self) -> &'static str {
+    #[must_use]
+    pub const fn word(self) -> &'static str {
         match self {
             Self::Match(key) => key.name(),
             Self::Name => "name",
+            Self::Data(key) => key.name(),
         }
     }
 
     /// The role with that word.
-    pub(super) fn from_word(word: &str) -> Option<Self> {
-        if word == "name" { Some(Self::Name) } else { Key::from_name(word).map(Self::Match) }
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        if word == "name" {
+            return Some(Self::Name);
+        }
+        DataKey::from_name(word).map(Self::Data).or_else(|| Key::from_name(word).map(Self::Match))
     }
 }
 

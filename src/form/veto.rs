@@ -50,11 +50,12 @@ const SEARCH: &[&str] = &["s", "q", "query", "search"];
 
 /// The first reason that holds.
 pub(super) fn check(request: &RequestRecord, fields: &Fields, form: Option<&PageForm>) -> Option<Reason> {
-    let on_page = |name: &str| form.and_then(|form| form.fields.iter().find(|field| field.name == name));
+    let on_page = |name: &str| form.and_then(|form| form.field(name));
     let filled = |field: &&Field| !field.value.trim().is_empty();
     let is_honeypot = |field: &Field| {
         let name = field.name.to_ascii_lowercase();
         is_trap(&name)
+            || on_page(&field.name).is_some_and(|field| field.trap)
             || (CONCEALED_HONEYPOTS.contains(&name.as_str())
                 && on_page(&field.name).is_some_and(|field| field.concealed))
     };
@@ -66,12 +67,11 @@ pub(super) fn check(request: &RequestRecord, fields: &Fields, form: Option<&Page
     if cookies(&request.headers).any(|(name, _)| name.starts_with("wordpress_logged_in_")) {
         return Some(Reason::Editor);
     }
-    let autocomplete = |field: &Field| on_page(&field.name).map_or("", |field| field.autocomplete.as_str());
     let has = |is: &dyn Fn(&Field) -> bool| fields.list.iter().any(is);
     if has(&|field| is_password(&field.name) || on_page(&field.name).is_some_and(|f| f.kind == FieldKind::Password)) {
         return Some(if is_login_path(request.path()) { Reason::Login } else { Reason::Password });
     }
-    if has(&|field| is_payment(&field.name) || autocomplete(field).starts_with("cc-")) {
+    if has(&|field| is_payment(&field.name) || on_page(&field.name).is_some_and(|f| f.is_payment)) {
         return Some(Reason::Payment);
     }
     let mut told = fields.list.iter().filter(filled).filter(|field| !volatile::is_volatile(&field.name)).peekable();

@@ -182,7 +182,7 @@ impl Worker {
             volatile_secret: &self.secrets.volatile,
         };
         let random_id = uuid::Uuid::new_v4().to_string();
-        let decision = decision::decide(exchange, None, &policy, random_id, UnixMillis::now());
+        let decision = decision::decide(exchange, &None, &policy, random_id, UnixMillis::now());
         let host = exchange.request.host_name();
         let serves = |hosts: &[String]| hosts.is_empty() || hosts.iter().any(|h| h.eq_ignore_ascii_case(host));
         let pixels = config.pixels.iter().filter(|pixel| serves(&pixel.hosts)).map(|pixel| pixel.id.clone());

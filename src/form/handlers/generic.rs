@@ -136,7 +136,8 @@ const GOOD: &[&str] = &[
     "confirmed",
 ];
 
-fn redirect(post: &Post<'_>, location: &str) -> Outcome {
+/// Where a redirect leads: to another page, or to a login, an error, the form again.
+pub(super) fn redirect(post: &Post<'_>, location: &str) -> Outcome {
     let own = url::own(post.request);
     let (Some(target), Some(page)) = (Url::absolute(&own), post.page()) else {
         return Outcome::unknown("no_page");

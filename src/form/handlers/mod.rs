@@ -5,10 +5,14 @@
 //! ids) is done once, outside. Message texts are never looked at: they are in the site's language.
 
 mod cf7;
+mod fluent;
+mod formidable;
 mod generic;
 mod json;
+mod ninja;
 mod unsupported;
 mod wordpress;
+mod wpforms;
 
 use std::borrow::Cow;
 
@@ -214,7 +218,14 @@ pub(super) fn recognise(post: &Post<'_>) -> (&'static dyn Handler, Recognised) {
 }
 
 /// Known software; the first that recognises a post has it.
-static HANDLERS: &[&dyn Handler] = &[&wordpress::WordPress, &cf7::ContactForm7];
+static HANDLERS: &[&dyn Handler] = &[
+    &wordpress::WordPress,
+    &cf7::ContactForm7,
+    &fluent::FluentForms,
+    &formidable::Formidable,
+    &ninja::NinjaForms,
+    &wpforms::WpForms,
+];
 
 /// A form's stable id from the id that its software gave it; `None` for anything that is no such id.
 fn form_id(handler: &str, id: &str) -> Option<String> {

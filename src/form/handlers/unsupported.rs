@@ -24,15 +24,11 @@ pub(super) struct Unsupported {
 use Sign::{Action, Field, Route};
 
 pub(super) static ALL: &[Unsupported] = &[
-    Unsupported { name: "wpforms", signs: &[Action("wpforms_submit"), Field("wpforms[*")] },
     Unsupported {
         name: "gravity",
         signs: &[Action("gform_*"), Field("gform_submit"), Field("is_submit_*"), Route("/gf/v2/")],
     },
     Unsupported { name: "elementor", signs: &[Action("elementor_pro_forms_send_form")] },
-    Unsupported { name: "ninja", signs: &[Action("nf_ajax_*")] },
-    Unsupported { name: "fluent", signs: &[Action("fluentform_*")] },
-    Unsupported { name: "formidable", signs: &[Action("frm_*"), Field("frm_action"), Field("item_meta[*")] },
     Unsupported { name: "forminator", signs: &[Action("forminator_*"), Field("forminator_nonce")] },
     Unsupported { name: "everest", signs: &[Action("everest_forms_*"), Field("everest_forms[*")] },
     Unsupported { name: "happyforms", signs: &[Action("happyforms_*")] },
