@@ -68,6 +68,15 @@ fn recorded_plugins_are_judged_as_they_should_be() {
         let supported = ["cf7", "fluent", "formidable", "ninja", "wordpress", "wpforms"]
             .contains(&expect["handler"].as_str().unwrap());
         let lead = expect["lead"].as_bool().unwrap() && supported;
+        // The visitor loads the page first, and the sidecar learns its forms.
+        if let Ok(html) = std::fs::read_to_string(case.join("page.html")) {
+            let page = support::answer("200 OK", &["Content-Type: text/html; charset=UTF-8"], &html);
+            next_answer.lock().unwrap().clone_from(&page);
+            let target = std::fs::read_to_string(case.join("page.url")).unwrap();
+            let get = format!("GET {} HTTP/1.1\r\nHost: shop.example.test\r\nAccept: text/html\r\n\r\n", target.trim());
+            assert!(send(proxy.address, get.as_bytes()).text() == html, "{name}: the page passed unchanged");
+            received.next();
+        }
         let request = std::fs::read(case.join("request.http")).unwrap();
         let response = std::fs::read(case.join("response.http")).unwrap();
         next_answer.lock().unwrap().clone_from(&response);

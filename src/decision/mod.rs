@@ -57,6 +57,8 @@ pub struct Decision {
     pub event_id_source: Option<&'static str>,
     /// Contact values that could not be used: key and reason, never the value.
     pub unusable: Vec<(Key, &'static str)>,
+    /// The page the form was on, if it should be learned again.
+    pub unlearned_page: Option<String>,
     /// What is to be stored and sent.
     pub submission: Option<Submission>,
 }
@@ -101,6 +103,7 @@ impl Decision {
             consent: None,
             event_id_source: None,
             unusable: Vec::new(),
+            unlearned_page: reading.page_url.clone().filter(|_| reading.unlearned_page),
             submission: None,
         }
     }

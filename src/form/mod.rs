@@ -72,6 +72,8 @@ pub struct Reading {
     pub page_url: Option<String>,
     /// That page's own referrer, where the submission carries it.
     pub referrer_url: Option<String>,
+    /// The page had a form that is not known, or not with all of these fields: it should be learned again.
+    pub unlearned_page: bool,
     /// The `[[form]]` rule that matched.
     pub rule: Option<usize>,
     /// All submitted fields but the volatile ones, for the fingerprint.
@@ -109,6 +111,7 @@ impl Reading {
             roles: Roles::default(),
             page_url: None,
             referrer_url: None,
+            unlearned_page: false,
             rule: None,
             canonical_fields: Vec::new(),
             supplied_event_id: None,
@@ -219,6 +222,8 @@ fn examine(
     let is_kept = |name: &str| !handler.is_own_field(name) && !volatile::is_volatile(name) && !veto::is_secret(name);
     let kept = reading.fields.list.iter().filter(|field| is_kept(&field.name));
     reading.canonical_fields = kept.map(|field| (field.name.clone(), field.value.clone())).collect();
+    let on_page = |name: &str| post.form.is_some_and(|form| form.field(name).is_some());
+    reading.unlearned_page = !reading.canonical_fields.iter().all(|(name, _)| on_page(name));
     reading.form = form_id.unwrap_or_else(|| form_of_page(post.page_url, &reading.fields, &reading.canonical_fields));
 
     let mut declared = handler.roles(&post, answer.as_ref());

@@ -9,14 +9,16 @@ use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, REFERER, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use tokio::sync::{oneshot, watch};
 
+use super::pages::PageWatch;
 use super::{IntakeStats, Message, Queue, Report, Reports};
 use crate::config::Config;
 use crate::consent::{self, Signals};
 use crate::exchange::{Exchange, RequestRecord, cookies};
 use crate::form;
 use crate::form::multipart::Reducer;
+use crate::form::page::page_key;
 use crate::landing::{self, LandingRequest};
-use crate::proxy::hooks::{BodyFilter, Head, Hooks, LandingEdit, Settled, Watch};
+use crate::proxy::hooks::{BodyFilter, Head, Hooks, LandingEdit, PageAddress, PageCopy, PageTicket, Settled, Watch};
 use crate::proxy::tee::Reservation;
 use crate::reason::{DecisionKind, Reason};
 
@@ -27,6 +29,7 @@ pub struct Intake {
     config: watch::Receiver<Arc<Config>>,
     queue: Queue,
     reports: Arc<Reports>,
+    pages: Arc<PageWatch>,
     /// Counters.
     pub stats: Arc<IntakeStats>,
 }
@@ -36,36 +39,31 @@ impl Intake {
         config: watch::Receiver<Arc<Config>>,
         queue: Queue,
         reports: Arc<Reports>,
+        pages: Arc<PageWatch>,
         stats: Arc<IntakeStats>,
     ) -> Self {
-        Self { config, queue, reports, stats }
+        Self { config, queue, reports, pages, stats }
     }
 
-    /// The cheap test on every GET: a click id in the query or in the page it came from (or `_fbp` to be minted), and a
-    /// document asked for.
+    /// A click id in the query or in the page it came from, or `_fbp` to be minted.
     fn may_be_landing(&self, head: &Head<'_>) -> bool {
         let mentions = |bytes: &[u8]| memchr::memmem::find(bytes, b"fbclid=").is_some();
-        let asked = mentions(head.target.as_bytes())
+        mentions(head.target.as_bytes())
             || head.fields.first(&REFERER).is_some_and(mentions)
-            || self.config.borrow().landing.mint_fbp;
-        asked
-            && match head.fields.first(&SEC_FETCH_DEST) {
-                Some(dest) => dest == b"document",
-                None => {
-                    head.fields.first(&ACCEPT).is_none_or(|accept| memchr::memmem::find(accept, b"text/html").is_some())
-                }
-            }
+            || self.config.borrow().landing.mint_fbp
     }
 
     fn send(&self, message: Message) -> bool {
         match self.queue.try_send(message) {
             Ok(()) => true,
             Err(TrySendError::Full(message) | TrySendError::Disconnected(message)) => {
-                self.stats.queue_full.fetch_add(1, Ordering::Relaxed);
                 let mut report = match message {
                     Message::Exchange { exchange, .. } => Report::of(&exchange.request),
                     Message::Note(report) => report,
+                    // It comes by again.
+                    Message::Page(_) => return false,
                 };
+                self.stats.queue_full.fetch_add(1, Ordering::Relaxed);
                 report.kind = DecisionKind::Skipped;
                 report.reason = Reason::QueueFull;
                 self.reports.count(&report);
@@ -78,7 +76,11 @@ impl Intake {
 impl Hooks for Intake {
     fn watch(&self, head: &Head<'_>) -> Watch {
         if *head.method == Method::GET {
-            return if self.may_be_landing(head) { Watch::Landing } else { Watch::Nothing };
+            return match (asks_for_document(head), self.may_be_landing(head)) {
+                (false, _) => Watch::Nothing,
+                (true, true) => Watch::Landing,
+                (true, false) => Watch::Page,
+            };
         }
         if *head.method != Method::POST {
             return Watch::Nothing;
@@ -136,9 +138,41 @@ impl Hooks for Intake {
         })
     }
 
+    fn reads_page(&self, page: &PageAddress, answer: &HeaderMap) -> Option<PageTicket> {
+        let content_type = answer.get(CONTENT_TYPE)?.as_bytes();
+        let is_html = [&b"text/html"[..], b"application/xhtml"]
+            .iter()
+            .any(|html| content_type.get(..html.len()).is_some_and(|start| start.eq_ignore_ascii_case(html)));
+        if !is_html {
+            return None;
+        }
+        let key = page_key(page.host(), page.target())?;
+        self.pages.claim(&key, answer).then(|| PageTicket { key, host: page.host().to_ascii_lowercase() })
+    }
+
+    fn page(&self, copy: PageCopy) {
+        self.pages.count_waiting(true);
+        if !self.send(Message::Page(copy)) {
+            self.pages.count_waiting(false);
+        }
+    }
+
     fn complete(&self, exchange: Exchange, memory: Vec<Reservation>) -> Option<Settled> {
         let (settled, waiting) = oneshot::channel();
-        self.send(Message::Exchange { exchange: Box::new(exchange), memory, settled }).then_some(waiting)
+        self.pages.count_submission(true);
+        let sent = self.send(Message::Exchange { exchange: Box::new(exchange), memory, settled });
+        if !sent {
+            self.pages.count_submission(false);
+        }
+        sent.then_some(waiting)
+    }
+}
+
+/// What browsers say of a navigation; without that, whoever takes HTML.
+fn asks_for_document(head: &Head<'_>) -> bool {
+    match head.fields.first(&SEC_FETCH_DEST) {
+        Some(dest) => matches!(dest, b"document" | b"iframe"),
+        None => head.fields.first(&ACCEPT).is_none_or(|accept| memchr::memmem::find(accept, b"text/html").is_some()),
     }
 }
 

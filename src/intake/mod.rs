@@ -6,6 +6,8 @@
 
 mod denied;
 mod hooks;
+mod learning;
+mod pages;
 mod report;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,6 +23,8 @@ use tokio::sync::{oneshot, watch};
 pub use hooks::Intake;
 
 use denied::DeniedMemory;
+use learning::Learning;
+use pages::PageWatch;
 pub use report::{Report, Reports};
 
 use crate::config::Config;
@@ -29,6 +33,7 @@ use crate::exchange::{Exchange, UnixMillis};
 use crate::lead::event_id::IdSecret;
 use crate::metrics::counters;
 use crate::outbox::{Admission, Admitted, Outbox, StoreError};
+use crate::proxy::hooks::PageCopy;
 use crate::proxy::tee::Reservation;
 use crate::reason::{DecisionKind, Reason};
 
@@ -48,6 +53,8 @@ enum Message {
     },
     /// A POST that was never worth a copy; it gets its line all the same.
     Note(Report),
+    /// A page to learn from.
+    Page(PageCopy),
 }
 
 counters! {
@@ -59,6 +66,12 @@ counters! {
         late: Counter "capi_outbox_late_total",
         /// Decisions that ended in a caught panic.
         panics: Counter "capi_decision_panics_total",
+        /// Pages whose forms were read.
+        pages_read: Counter "capi_pages_read_total",
+        /// Microseconds that reading them took.
+        pages_micros: Counter "capi_pages_read_microseconds_total",
+        /// Pages whose forms are known.
+        pages_known: Gauge "capi_pages_known",
     }
 }
 
@@ -80,8 +93,11 @@ impl LeadPlane {
     ) -> io::Result<(Self, Arc<Intake>)> {
         let (sender, receiver) = sync_channel(config.borrow().limits.queue);
         let stats = Arc::new(IntakeStats::default());
-        let intake = Arc::new(Intake::new(config.clone(), sender, Arc::clone(&reports), Arc::clone(&stats)));
-        let worker = Worker { config, outbox, secrets, denied: DeniedMemory::default(), reports, stats };
+        let watch = Arc::new(PageWatch::default());
+        let intake = Intake::new(config.clone(), sender, Arc::clone(&reports), Arc::clone(&watch), Arc::clone(&stats));
+        let intake = Arc::new(intake);
+        let pages = Learning::resume(watch, &outbox, Arc::clone(&stats));
+        let worker = Worker { config, outbox, secrets, denied: DeniedMemory::default(), pages, reports, stats };
         let thread = thread::Builder::new().name("intake".into()).spawn(move || worker.run(&receiver))?;
         Ok((Self { thread }, intake))
     }
@@ -107,6 +123,7 @@ struct Worker {
     outbox: Outbox,
     secrets: Secrets,
     denied: DeniedMemory,
+    pages: Learning,
     reports: Arc<Reports>,
     stats: Arc<IntakeStats>,
 }
@@ -140,8 +157,10 @@ impl Worker {
     fn take(&mut self, message: Message, waiting: &mut Vec<Waiting>) {
         let (exchange, memory, settled) = match message {
             Message::Note(report) => return self.reports.add(report),
+            Message::Page(copy) => return self.pages.learn(&copy, &self.outbox),
             Message::Exchange { exchange, memory, settled } => (exchange, memory, settled),
         };
+        self.pages.submission_taken();
         let mut report = Report::of(&exchange.request);
         let decided = catch_unwind(AssertUnwindSafe(|| self.decide(&exchange)));
         drop((exchange, memory));
@@ -152,6 +171,9 @@ impl Worker {
             return self.reports.add(report);
         };
         report.fill(&decision);
+        if let Some(page_url) = &decision.unlearned_page {
+            self.pages.forget(page_url);
+        }
         let Some(submission) = decision.submission else { return self.reports.add(report) };
         if pixels.is_empty() {
             report.kind = DecisionKind::Skipped;
@@ -182,7 +204,7 @@ impl Worker {
             volatile_secret: &self.secrets.volatile,
         };
         let random_id = uuid::Uuid::new_v4().to_string();
-        let decision = decision::decide(exchange, &None, &policy, random_id, UnixMillis::now());
+        let decision = decision::decide(exchange, self.pages.known(), &policy, random_id, UnixMillis::now());
         let host = exchange.request.host_name();
         let serves = |hosts: &[String]| hosts.is_empty() || hosts.iter().any(|h| h.eq_ignore_ascii_case(host));
         let pixels = config.pixels.iter().filter(|pixel| serves(&pixel.hosts)).map(|pixel| pixel.id.clone());

@@ -7,6 +7,7 @@
 mod admit;
 mod deliveries;
 pub mod inspect;
+mod pages;
 mod schema;
 mod sweep;
 #[cfg(test)]
@@ -22,6 +23,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::exchange::UnixMillis;
 use crate::metrics::{Sample, counters};
+pub use pages::PageRow;
 use writer::{Command, Writer};
 
 /// Everything one transaction needs: the memory of the submission, the event, and a delivery row per pixel.
@@ -292,6 +294,22 @@ impl Outbox {
     pub async fn first_use(&self, label: &str, now: UnixMillis) -> Result<UnixMillis, StoreError> {
         let label = label.to_owned();
         self.ask(|reply| Command::FirstUse { label, now, reply }).await
+    }
+
+    /// What is known of the site's pages.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn pages_blocking(&self) -> Result<Vec<PageRow>, StoreError> {
+        let (reply, answer) = sync_channel(1);
+        self.commands.send(Command::Pages { reply }).map_err(|_| StoreError::Gone)?;
+        answer.recv().map_err(|_| StoreError::Gone)?
+    }
+
+    /// Remembers a page, some time soon and if the store likes: nothing waits for it.
+    pub fn keep_page(&self, row: PageRow) {
+        // A queue that is full has better things to do.
+        drop(self.commands.try_send(Command::KeepPage(row)));
     }
 
     async fn ask<T>(

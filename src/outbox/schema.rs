@@ -15,7 +15,8 @@ use crate::exchange::UnixMillis;
 pub const BUSY: Duration = Duration::from_secs(5);
 
 /// One entry per schema version; entry n brings a file from version n to n + 1. Entries never change once released.
-const MIGRATIONS: [&str; VERSION as usize] = ["
+const MIGRATIONS: [&str; VERSION as usize] = [
+    "
     CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
     -- What makes two submissions the same one.
     CREATE TABLE submission (fingerprint BLOB PRIMARY KEY, event_id TEXT NOT NULL, seen INTEGER NOT NULL)
@@ -40,13 +41,20 @@ const MIGRATIONS: [&str; VERSION as usize] = ["
     CREATE INDEX delivery_newest ON delivery (pixel, event_only, event_time, id, due_at) WHERE state = 'pending';
     CREATE INDEX delivery_due ON delivery (pixel, due_at) WHERE state = 'pending';
     CREATE INDEX delivery_state ON delivery (state, settled);
-"];
+",
+    "
+    -- The forms of the site's pages: names and meanings of fields, under a hash of the page's address.
+    CREATE TABLE page (key TEXT PRIMARY KEY, host TEXT NOT NULL, at INTEGER NOT NULL, forms TEXT NOT NULL)
+        STRICT, WITHOUT ROWID;
+    CREATE INDEX page_at ON page (at);
+",
+];
 
 /// "CAPI": tells our file from another program's, in which nothing must be changed.
 const APPLICATION_ID: u32 = 0x4341_5049;
 
 /// The newest version this program knows.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Keeps a second sidecar off the file for as long as it lives.
 pub struct Lock(#[expect(dead_code, reason = "held, never read")] File);

@@ -13,6 +13,8 @@ use crate::exchange::UnixMillis;
 const DEAD_BODIES_S: i64 = 7 * 24 * 3600;
 /// What happened, without contact data.
 const LEDGER_MS: i64 = 30 * 24 * 3600 * 1000;
+/// Pages that nobody has loaded since.
+const PAGES_MS: i64 = 90 * 24 * 3600 * 1000;
 /// Rows per statement, so that nobody waits long for the write lock.
 const CHUNK: i64 = 500;
 
@@ -46,6 +48,10 @@ pub fn sweep(connection: &Connection, now: UnixMillis) -> rusqlite::Result<()> {
         "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE event_time < ?1
          AND NOT EXISTS (SELECT 1 FROM delivery WHERE event = event.id) LIMIT ?2)",
         params![(millis(now) - LEDGER_MS) / 1000, CHUNK],
+    )?;
+    connection.execute(
+        "DELETE FROM page WHERE key IN (SELECT key FROM page WHERE at < ?1 LIMIT ?2)",
+        params![millis(now) - PAGES_MS, CHUNK],
     )?;
     connection.execute_batch("PRAGMA incremental_vacuum(200)")?;
     // The log holds old copies of what was erased until it is written back and cut. While somebody else reads, the next

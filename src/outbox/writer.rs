@@ -13,8 +13,9 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::{oneshot, watch};
 
+use super::pages::{PageRow, Unwritten};
 use super::{Admission, Admitted, Due, OutboxCounts, Settlement, StoreError, Verdict};
-use super::{admit, deliveries, schema, sweep};
+use super::{admit, deliveries, pages, schema, sweep};
 use crate::exchange::UnixMillis;
 
 /// How often what was refused is tried again, and changes by other processes are looked for.
@@ -57,6 +58,10 @@ pub enum Command {
         now: UnixMillis,
         reply: Reply<UnixMillis>,
     },
+    Pages {
+        reply: SyncSender<Result<Vec<PageRow>, StoreError>>,
+    },
+    KeepPage(PageRow),
     /// Lets a test fill the disk.
     #[cfg(test)]
     LimitPages(Option<u32>),
@@ -74,6 +79,8 @@ pub struct Writer {
     ring: VecDeque<Admission>,
     ring_bytes: usize,
     unsettled: Vec<(Settlement, UnixMillis)>,
+    /// Pages to be remembered.
+    unwritten: Unwritten,
     data_version: i64,
     /// It refuses, and that has been said.
     refusing: bool,
@@ -93,6 +100,7 @@ impl Writer {
             ring: VecDeque::new(),
             ring_bytes: 0,
             unsettled: Vec::new(),
+            unwritten: Unwritten::default(),
             data_version: 0,
             refusing: false,
         };
@@ -159,6 +167,8 @@ impl Writer {
                 drop(reply.send(Ok(())));
             }
             Command::FirstUse { label, now, reply } => drop(reply.send(self.first_use(&label, now))),
+            Command::Pages { reply } => drop(reply.send(pages::read(&self.connection).map_err(Into::into))),
+            Command::KeepPage(row) => self.unwritten.add(row),
             #[cfg(test)]
             Command::LimitPages(pages) => self.limit_pages(pages),
             Command::Close => {}
@@ -234,6 +244,9 @@ impl Writer {
         }
         self.counts.ring.store(self.ring.len() as u64, Ordering::Relaxed);
         self.write_settlements();
+        if let Err(error) = self.unwritten.write(&mut self.connection) {
+            self.complain("remembering pages", &error);
+        }
         match self.read_data_version() {
             // Somebody else wrote: `outbox retry`.
             Ok(version) if version != self.data_version => {

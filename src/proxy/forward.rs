@@ -9,7 +9,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, HOST, LOCATION, SET_COOKIE, TRANSFER_ENCODING, UPGRADE};
+use http::header::{
+    CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, LOCATION, SET_COOKIE,
+    TRANSFER_ENCODING, UPGRADE,
+};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body;
@@ -20,7 +23,7 @@ use tokio::time::{Instant, sleep_until};
 use super::address::TrustedProxies;
 use super::body::{Commit, HandOver, Hold, RequestBody, ResponseBody, Upload, UploadFault};
 use super::error::{Failure, own_answer};
-use super::hooks::{Head, Hooks, LandingEdit, Settled, Watch};
+use super::hooks::{Head, Hooks, LandingEdit, PageAddress, PageCopy, Settled, Watch};
 use super::pool::{Lease, Pool};
 use super::tee::{Budget, Reservation, Tee};
 use super::{forwarded, headers, target, upgrade};
@@ -82,6 +85,13 @@ impl Drop for Capture {
     }
 }
 
+/// Who waits for the answer.
+struct Listening {
+    landing: Option<RequestRecord>,
+    page: Option<PageAddress>,
+    capture: Option<Capture>,
+}
+
 /// Forwards one request. Never fails: what goes wrong becomes an answer.
 pub async fn forward(shared: Rc<Shared>, peer: IpAddr, mut request: Request<Incoming>) -> Response<ResponseBody> {
     shared.counts.requests.fetch_add(1, Ordering::Relaxed);
@@ -107,8 +117,10 @@ pub async fn forward(shared: Rc<Shared>, peer: IpAddr, mut request: Request<Inco
 
     let host = head.headers.get(HOST).cloned();
     let watch = shared.watch(&head, host.as_ref());
+    let page = matches!(watch, Watch::Page | Watch::Landing)
+        .then(|| PageAddress { host: host.clone(), target: head.uri.path_and_query().cloned() });
     let record = match watch {
-        Watch::Nothing => None,
+        Watch::Nothing | Watch::Page => None,
         _ => Some(shared.record(&head, host.as_ref(), peer, trusted)),
     };
 
@@ -138,7 +150,9 @@ pub async fn forward(shared: Rc<Shared>, peer: IpAddr, mut request: Request<Inco
     };
 
     match send(&shared, Request::from_parts(head, body), &upload, visitor_upgrade.is_some()).await {
-        Ok((answer, lease)) => finish(&shared, answer, lease, upload, visitor_upgrade, landing, capture).await,
+        Ok((answer, lease)) => {
+            finish(&shared, answer, lease, upload, visitor_upgrade, Listening { landing, page, capture }).await
+        }
         Err(failure) => {
             let failure = match upload.fault.get() {
                 Some(UploadFault::Broken) => Failure::BadBody,
@@ -173,6 +187,30 @@ impl Shared {
             client_ip: Some(self.trusted.visitor(peer, &head.headers)),
             received: UnixMillis::now(),
         }
+    }
+
+    /// A copy of a page for whoever learns from it. It waits for nothing, and an answer that breaks off teaches nothing.
+    fn hold_page(
+        self: &Rc<Self>,
+        page: &PageAddress,
+        status: StatusCode,
+        answer: &HeaderMap,
+        body: &Incoming,
+    ) -> Option<Hold> {
+        if status != StatusCode::OK || body.is_end_stream() || self.budget.is_tight() {
+            return None;
+        }
+        let ticket = self.hooks.reads_page(page, answer)?;
+        let text = |name| answer.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+        let (content_type, content_encoding) = (text(CONTENT_TYPE), text(CONTENT_ENCODING));
+        let hooks = Arc::clone(&self.hooks);
+        let hand_over: HandOver = Box::new(move |tee| {
+            if let (Captured::Whole(body), memory) = tee.into_captured() {
+                hooks.page(PageCopy { ticket, content_type, content_encoding, body, memory });
+            }
+            None
+        });
+        Some(Hold::new(Tee::new(self.limits.capture_bytes, &self.budget, None), hand_over, std::time::Duration::ZERO))
     }
 
     /// A private peer that speaks for visitors on https is nearly always a TLS terminator nobody told us about, and
@@ -296,14 +334,15 @@ async fn finish(
     lease: Lease,
     upload: Rc<Upload>,
     visitor_upgrade: Option<OnUpgrade>,
-    landing: Option<RequestRecord>,
-    capture: Option<Capture>,
+    listening: Listening,
 ) -> Response<ResponseBody> {
+    let Listening { landing, page, capture } = listening;
     if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
         let Some(visitor) = visitor_upgrade else { return Failure::UnaskedSwitch.answer() };
         return switch(shared, answer, lease, visitor);
     }
     let raw = capture.is_some().then(|| answer.headers().clone());
+    let page_hold = page.and_then(|page| shared.hold_page(&page, answer.status(), answer.headers(), answer.body()));
     headers::repair_answer_framing(answer.headers_mut());
     headers::strip_hop_by_hop(answer.headers_mut());
     *answer.version_mut() = Version::HTTP_11;
@@ -318,7 +357,7 @@ async fn finish(
     }
     let (head, body) = answer.into_parts();
     let stall = shared.timeouts.body_stall;
-    let mut hold = None;
+    let mut hold = page_hold;
     if let (Some(capture), Some(raw)) = (capture, raw) {
         let cap = if shared.hooks.reads_answer(&raw) { shared.limits.capture_bytes } else { 0 };
         let tee = Tee::new(cap, &shared.budget, None);

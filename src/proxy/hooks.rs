@@ -1,6 +1,7 @@
 //! What the data plane asks of whoever listens. The proxy does not know what the answers are for.
 
 use bytes::Bytes;
+use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use tokio::sync::oneshot;
 
@@ -35,7 +36,9 @@ pub struct Head<'a> {
 pub enum Watch {
     /// Nothing: it costs nothing either.
     Nothing,
-    /// Ask [`Hooks::landing`] when the answer's head is there.
+    /// Ask [`Hooks::reads_page`] when the answer's head is there.
+    Page,
+    /// Ask [`Hooks::landing`] when the answer's head is there, and [`Hooks::reads_page`].
     Landing,
     /// Copy both bodies and hand them to [`Hooks::complete`].
     Capture {
@@ -61,6 +64,51 @@ pub struct LandingEdit {
     pub cache_control: Option<HeaderValue>,
 }
 
+/// A page as a visitor asked for it. Cheap to keep: both parts are shared with the request.
+pub struct PageAddress {
+    /// The received Host.
+    pub host: Option<HeaderValue>,
+    /// Path and query.
+    pub target: Option<PathAndQuery>,
+}
+
+impl PageAddress {
+    /// The Host; empty when there is none that is text.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        self.host.as_ref().and_then(|host| host.to_str().ok()).unwrap_or_default()
+    }
+
+    /// Path and query.
+    #[must_use]
+    pub fn target(&self) -> &str {
+        self.target.as_ref().map_or("/", PathAndQuery::as_str)
+    }
+}
+
+/// A copy of a page that has passed.
+pub struct PageCopy {
+    /// Under which name it was agreed on in [`Hooks::reads_page`].
+    pub ticket: PageTicket,
+    /// `Content-Type`.
+    pub content_type: String,
+    /// `Content-Encoding`.
+    pub content_encoding: String,
+    /// As it travelled.
+    pub body: Bytes,
+    /// Given back when the copy is gone.
+    pub memory: Reservation,
+}
+
+/// What the listener wants to be told with the copy of a page.
+#[derive(Clone, Debug)]
+pub struct PageTicket {
+    /// The listener's name for the page.
+    pub key: String,
+    /// The Host.
+    pub host: String,
+}
+
 /// Fires when the exchange has been dealt with: committed, or found to be nothing. A dropped sender counts as well.
 pub type Settled = oneshot::Receiver<()>;
 
@@ -75,6 +123,12 @@ pub trait Hooks: Send + Sync + 'static {
     /// Whether the body of this answer is worth a copy. Without one the exchange is complete all the same, with an answer
     /// of which nothing was kept.
     fn reads_answer(&self, answer: &HeaderMap) -> bool;
+
+    /// Whether a copy of this page is wanted; it is handed to [`Hooks::page`] when all of it has passed, and only then.
+    fn reads_page(&self, page: &PageAddress, answer: &HeaderMap) -> Option<PageTicket>;
+
+    /// The copy of a page.
+    fn page(&self, copy: PageCopy);
 
     /// A captured exchange is complete. `None`: nobody will settle it, so nothing needs to wait.
     fn complete(&self, exchange: Exchange, memory: Vec<Reservation>) -> Option<Settled>;

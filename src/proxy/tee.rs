@@ -31,6 +31,12 @@ impl Budget {
         self.used.load(Ordering::Relaxed)
     }
 
+    /// Whether half of it is in use: what can be done without must stand back then.
+    #[must_use]
+    pub fn is_tight(&self) -> bool {
+        self.used() > self.limit / 2
+    }
+
     fn take(&self, bytes: usize) -> bool {
         let before = self.used.fetch_add(bytes, Ordering::Relaxed);
         let fits = before.saturating_add(bytes) <= self.limit;

@@ -190,6 +190,12 @@ pub fn page_key(host: &str, target: &str) -> Option<String> {
     Url::absolute(&format!("http://{host}{target}")).map(|url| key_of(&url))
 }
 
+/// The same for a page by its absolute URL.
+#[must_use]
+pub fn page_key_of_url(url: &str) -> Option<String> {
+    Url::absolute(url).map(|url| key_of(&url))
+}
+
 fn key_of(url: &Url<'_>) -> String {
     let mut query: Vec<_> = form_urlencoded::parse(url.query.as_bytes())
         .filter(|(name, _)| PAGE_PARAMETERS.contains(&name.to_ascii_lowercase().as_str()))

@@ -1,0 +1,90 @@
+//! The lead plane's side of learned pages: reads the copies, remembers, hands what changed to the store.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use super::IntakeStats;
+use super::pages::PageWatch;
+use crate::exchange::UnixMillis;
+use crate::form::page::{KnownPages, Learned, LearnedPages, Page, page_key_of_url};
+use crate::outbox::{Outbox, PageRow};
+use crate::proxy::hooks::PageCopy;
+
+/// What is known of the site's pages.
+pub struct Learning {
+    watch: Arc<PageWatch>,
+    pages: LearnedPages,
+    stats: Arc<IntakeStats>,
+}
+
+impl Learning {
+    /// With what an earlier run had learned.
+    pub fn resume(watch: Arc<PageWatch>, outbox: &Outbox, stats: Arc<IntakeStats>) -> Self {
+        let mut pages = LearnedPages::default();
+        match outbox.pages_blocking() {
+            Ok(rows) => {
+                for row in rows {
+                    // What an older version stored and this one cannot read is learned again.
+                    if let Some(forms) = &row.forms {
+                        pages.restore(&row.key, &row.host, forms, row.at);
+                    }
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the forms of the site's pages could not be read and are learned anew")
+            }
+        }
+        stats.pages_known.store(pages.len() as u64, Ordering::Relaxed);
+        Self { watch, pages, stats }
+    }
+
+    /// What decisions look things up in.
+    pub fn known(&self) -> &dyn KnownPages {
+        &self.pages
+    }
+
+    /// Reads a page. A panic in a parser costs that page.
+    pub fn learn(&mut self, copy: &PageCopy, outbox: &Outbox) {
+        self.watch.count_waiting(false);
+        let started = Instant::now();
+        let read = AssertUnwindSafe(|| Page::of_answer(&copy.body, &copy.content_type, &copy.content_encoding));
+        let page = catch_unwind(read).unwrap_or_else(|_| {
+            self.stats.panics.fetch_add(1, Ordering::Relaxed);
+            None
+        });
+        let has_forms = page.as_ref().is_some_and(|page| !page.forms.is_empty());
+        if let Some(page) = page {
+            self.remember(copy, page, outbox);
+        }
+        let took = started.elapsed();
+        self.watch.has_read(&copy.ticket.key, has_forms, took);
+        self.stats.pages_read.fetch_add(1, Ordering::Relaxed);
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        self.stats.pages_micros.fetch_add(micros, Ordering::Relaxed);
+        self.stats.pages_known.store(self.pages.len() as u64, Ordering::Relaxed);
+    }
+
+    fn remember(&mut self, copy: &PageCopy, page: Page, outbox: &Outbox) {
+        let (key, host, at) = (&copy.ticket.key, &copy.ticket.host, UnixMillis::now());
+        let forms = match self.pages.learn(key, host, page, at) {
+            Learned::Same => return,
+            Learned::Changed(forms) => Some(forms),
+            Learned::Gone => None,
+        };
+        outbox.keep_page(PageRow { key: key.clone(), host: host.clone(), at, forms });
+    }
+
+    /// A submission showed that a page is not known well enough: it is read at the next opportunity.
+    pub fn forget(&self, page_url: &str) {
+        if let Some(key) = page_key_of_url(page_url) {
+            self.watch.forget(&key);
+        }
+    }
+
+    /// A submission has left the queue.
+    pub fn submission_taken(&self) {
+        self.watch.count_submission(false);
+    }
+}
