@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 
 use clap::ArgMatches;
 use secrecy::ExposeSecret;
-use serde_json::{Value, json};
 
-use super::{Exit, complain, is_json, recorded, say};
+use super::{Exit, complain, explanation, is_json, recorded, say};
 use crate::config::Config;
 use crate::consent::{self, Consent, Signals};
 use crate::decision::{self, Decision, Policy};
@@ -16,6 +15,7 @@ use crate::form::page::Page;
 use crate::lead::event;
 use crate::lead::event_id::IdSecret;
 use crate::proxy::address::TrustedProxies;
+use crate::reason::Reason;
 
 /// Reads the files, decides, prints.
 pub fn explain(args: &ArgMatches, config: &Config) -> Exit {
@@ -23,9 +23,14 @@ pub fn explain(args: &ArgMatches, config: &Config) -> Exit {
         Ok((decision, consent)) => {
             let event = decision.submission.as_ref().and_then(|s| event::with_event_id(&s.body, s.event_id()));
             if is_json(args) {
-                say(&as_json(&decision, &consent, event.as_ref()).to_string());
+                say(&explanation::as_json(&decision, &consent, event.as_ref()).to_string());
             } else {
-                as_text(&decision, &consent, event.as_ref(), config);
+                let own_secret = config.store.event_id_secret.is_some();
+                for line in explanation::as_text(&decision, &consent, event.as_ref(), own_secret) {
+                    if !say(&line) {
+                        break;
+                    }
+                }
             }
             Exit::Fine
         }
@@ -58,7 +63,13 @@ fn decide(args: &ArgMatches, config: &Config) -> Result<(Decision, Consent), Str
         Some(path) => Some(recorded::response(&read(path)?).map_err(|error| at(path, &error))?),
         None => None,
     };
-    let page = file("page").map(|path| read(path)).transpose()?.map(|html| Page::parse(&html));
+    let page = match file("page") {
+        Some(path) => {
+            let page = Page::of_answer(&read(path)?, "text/html", "");
+            Some(page.ok_or_else(|| at(path, "larger than what is read of a page"))?)
+        }
+        None => None,
+    };
     // Without a configured secret the real one is in the store; the ids shown here are then stable, but others.
     let secret = match &config.store.event_id_secret {
         Some(secret) => IdSecret::from_text(secret.expose_secret()),
@@ -74,7 +85,22 @@ fn decide(args: &ArgMatches, config: &Config) -> Result<(Decision, Consent), Str
     let consent = consent::read(&Signals::from_headers(&request.headers), &config.consent.rules);
     let random_id = uuid::Uuid::new_v4().to_string();
     let exchange = Exchange { request, response };
-    Ok((decision::decide(&exchange, &page.as_ref(), &policy, random_id, now), consent))
+    let mut decision = decision::decide(&exchange, &page.as_ref(), &policy, random_id, now);
+    if decision.expected.is_some() {
+        let told = match file("follow-up") {
+            Some(path) => {
+                let answer = recorded::response(&read(path)?).map_err(|error| at(path, &error))?;
+                let mut request = exchange.request;
+                request.method = http::Method::GET;
+                decision::follow_up(&mut decision, &Exchange { request, response: Some(answer) })
+            }
+            None => false,
+        };
+        if !told {
+            decision.refuse(Reason::UnknownOutcome);
+        }
+    }
+    Ok((decision, consent))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
@@ -83,56 +109,4 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
 
 fn at(path: &Path, problem: &str) -> String {
     format!("{}: {problem}", path.display())
-}
-
-fn as_json(decision: &Decision, consent: &Consent, event: Option<&Value>) -> Value {
-    let roles = decision
-        .roles
-        .iter()
-        .map(|role| json!({"field": role.field, "role": role.role, "source": role.source}))
-        .collect::<Vec<_>>();
-    json!({
-        "decision": decision.kind.code(),
-        "reason": decision.reason.code(),
-        "handler": decision.handler,
-        "form": decision.form,
-        "outcome": decision.outcome,
-        "marker": decision.marker,
-        "roles": roles,
-        "unusable": decision.unusable.iter().map(|(key, why)| json!({"field": key.name(), "reason": why})).collect::<Vec<_>>(),
-        "consent": {"state": consent.state.code(), "signal": consent.signal, "reason": consent.reason},
-        "event_id": decision.submission.as_ref().map(decision::Submission::event_id),
-        "event_id_source": decision.event_id_source,
-        "event": event,
-    })
-}
-
-fn as_text(decision: &Decision, consent: &Consent, event: Option<&Value>, config: &Config) {
-    let mut lines = vec![
-        format!("form      {} {}", decision.handler, decision.form),
-        format!("answer    {} {}", decision.outcome, decision.marker),
-    ];
-    lines.extend(
-        decision.roles.iter().map(|role| format!("field     {} is {} (by {})", role.field, role.role, role.source)),
-    );
-    lines.extend(decision.unusable.iter().map(|(key, why)| format!("unusable  {}: {why}", key.name())));
-    let signal = consent.signal.map_or(String::new(), |signal| format!(" by {signal}"));
-    lines.push(format!("consent   {}{signal}: {}", consent.state.code(), consent.reason));
-    if let (Some(submission), Some(source)) = (&decision.submission, decision.event_id_source) {
-        let note = if source == "fingerprint" && config.store.event_id_secret.is_none() {
-            "; the running sidecar's differs, its secret is in its store"
-        } else {
-            ""
-        };
-        lines.push(format!("event_id  {} (from {source}{note})", submission.event_id()));
-    }
-    lines.push(format!("decision  {}: {}", decision.kind, decision.reason));
-    if let Some(event) = event {
-        lines.push(format!("{event:#}"));
-    }
-    for line in lines {
-        if !say(line.trim_end()) {
-            return;
-        }
-    }
 }

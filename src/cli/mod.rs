@@ -3,6 +3,7 @@
 mod check;
 mod consent;
 mod explain;
+mod explanation;
 mod health;
 mod normalize;
 mod outbox;
@@ -147,6 +148,7 @@ fn command() -> Command {
     .arg(path("request").required(true).help("Raw HTTP/1.1 request: request line, headers, blank line, body"))
     .arg(path("response").help("Raw HTTP/1.1 answer of the site"))
     .arg(path("page").help("HTML of the page the form was on"))
+    .arg(path("follow-up").help("Raw HTTP/1.1 answer to the page after a redirect, where the outcome shows only there"))
     .arg(Arg::new("peer").long("peer").value_name("IP").default_value("127.0.0.1").help("Who connected"))
     .arg(Arg::new("time").long("time").value_name("RFC3339").help("When the request arrived [default: now]"))
     .arg(format_arg());

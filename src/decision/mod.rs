@@ -10,7 +10,7 @@ use crate::consent::{self, Consent, Ruling, Signals};
 use crate::exchange::{Exchange, RequestRecord, UnixMillis, cookies};
 use crate::form::page::KnownPages;
 use crate::form::roles::RoleSource;
-use crate::form::{self, Reading, Verdict};
+use crate::form::{self, FollowUp, Reading, Verdict};
 use crate::landing;
 use crate::lead::contact::Key;
 use crate::lead::event::{self, Event, Ldu, MatchKeys};
@@ -45,18 +45,26 @@ pub struct Decision {
     pub handler: &'static str,
     /// The form's stable id.
     pub form: String,
-    /// What the site's answer said: `accepted`, `refused`, `unknown`, `not_examined`.
+    /// Absolute URL of the page the form was on.
+    pub page_url: Option<String>,
+    /// That form is known from its page.
+    pub form_is_known: bool,
+    /// What the site's answer said: `accepted`, `refused`, `later`, `unknown`, `not_examined`.
     pub outcome: &'static str,
     /// What in the answer decided: machine words.
     pub marker: String,
     /// Which field was read as what, and by which source.
     pub roles: Vec<RoleSource>,
+    /// What looked like something and was not sure enough to be sent.
+    pub doubtful: Vec<RoleSource>,
     /// The consent that was read; `None` when it did not come to that.
     pub consent: Option<Consent>,
     /// Where the event id comes from: `field`, `header`, `handler`, `fingerprint`, `random`.
     pub event_id_source: Option<&'static str>,
     /// Contact values that could not be used: key and reason, never the value.
     pub unusable: Vec<(Key, &'static str)>,
+    /// The site's answer does not tell, the page after it will: nothing is to be stored before [`follow_up`] says so.
+    pub expected: Option<form::Expected>,
     /// The page the form was on, if it should be learned again.
     pub unlearned_page: Option<String>,
     /// What is to be stored and sent.
@@ -91,18 +99,31 @@ impl Submission {
 }
 
 impl Decision {
+    /// It is no lead after all: nothing of it is stored.
+    pub fn refuse(&mut self, reason: Reason) {
+        self.kind = DecisionKind::NoLead;
+        self.reason = reason;
+        self.expected = None;
+        self.event_id_source = None;
+        self.submission = None;
+    }
+
     fn no(kind: DecisionKind, reason: Reason, reading: &Reading) -> Self {
         Self {
             kind,
             reason,
             handler: reading.handler,
             form: reading.form.clone(),
+            page_url: reading.page_url.clone(),
+            form_is_known: reading.form_is_known,
             outcome: reading.outcome,
             marker: reading.marker.clone(),
             roles: reading.roles.sources.clone(),
+            doubtful: reading.roles.doubtful.clone(),
             consent: None,
             event_id_source: None,
             unusable: Vec::new(),
+            expected: None,
             unlearned_page: reading.page_url.clone().filter(|_| reading.unlearned_page),
             submission: None,
         }
@@ -131,6 +152,7 @@ pub fn decide(
     let consent = consent::read(&Signals::from_headers(&request.headers), &policy.consent.rules);
     let ruling = consent::rule(&consent, policy.consent.unknown, policy.consent.denied);
     let mut decision = Decision::no(DecisionKind::Lead, Reason::Accepted, &reading);
+    decision.expected.clone_from(&reading.expected);
     decision.consent = Some(consent);
     let time = request.received.min(now);
     let rule = reading.rule.and_then(|index| policy.forms.get(index));
@@ -209,6 +231,26 @@ pub fn decide(
         event_only: false,
     });
     decision
+}
+
+/// Asks the page that a decision waits for. `false` when it redirects again, to what is then expected.
+#[must_use]
+pub fn follow_up(decision: &mut Decision, page: &Exchange) -> bool {
+    let Some(expected) = &decision.expected else { return true };
+    match form::follow_up(expected, page) {
+        FollowUp::Moved(expected) => {
+            decision.expected = Some(expected);
+            false
+        }
+        FollowUp::Told { verdict, outcome, marker } => {
+            decision.expected = None;
+            (decision.outcome, decision.marker) = (outcome, marker);
+            if let Verdict::NoLead(reason) = verdict {
+                decision.refuse(reason);
+            }
+            true
+        }
+    }
 }
 
 fn own_url(request: &RequestRecord) -> String {

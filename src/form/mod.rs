@@ -7,6 +7,7 @@ mod answer;
 pub mod body;
 mod content_coding;
 mod event_id;
+mod follow_up;
 mod glob;
 mod handlers;
 mod html;
@@ -32,6 +33,8 @@ use crate::exchange::{Captured, Exchange};
 use crate::reason::Reason;
 use answer::Answer;
 use body::{BodyType, Fields};
+pub use follow_up::{FollowUp, follow_up};
+pub use handlers::Expected;
 use handlers::{Outcome, Post, Recognised};
 use page::KnownPages;
 use roles::{Declared, Known, Roles};
@@ -41,6 +44,8 @@ use roles::{Declared, Known, Roles};
 pub enum Verdict {
     /// A lead, if consent allows.
     Lead,
+    /// The page that the answer redirects to will tell: [`Reading::expected`], [`follow_up`].
+    Later,
     /// Not one.
     NoLead(Reason),
 }
@@ -62,16 +67,20 @@ pub struct Reading {
     pub handler: &'static str,
     /// The form's stable id within the site, e.g. `cf7:5` or `/contact#form_id`.
     pub form: String,
-    /// What the site's answer said: `accepted`, `refused`, `unknown`, `not_examined`.
+    /// What the site's answer said: `accepted`, `refused`, `later`, `unknown`, `not_examined`.
     pub outcome: &'static str,
     /// What in the answer decided: machine words.
     pub marker: String,
+    /// What to keep until the page goes by that tells the outcome.
+    pub expected: Option<Expected>,
     /// Contact data and where it came from.
     pub roles: Roles,
     /// Absolute URL of the page the form was on.
     pub page_url: Option<String>,
     /// That page's own referrer, where the submission carries it.
     pub referrer_url: Option<String>,
+    /// The form is known from its page.
+    pub form_is_known: bool,
     /// The page had a form that is not known, or not with all of these fields: it should be learned again.
     pub unlearned_page: bool,
     /// The `[[form]]` rule that matched.
@@ -108,9 +117,11 @@ impl Reading {
             form: String::new(),
             outcome: "not_examined",
             marker: String::new(),
+            expected: None,
             roles: Roles::default(),
             page_url: None,
             referrer_url: None,
+            form_is_known: false,
             unlearned_page: false,
             rule: None,
             canonical_fields: Vec::new(),
@@ -120,17 +131,17 @@ impl Reading {
     }
 
     fn conclude(&mut self, outcome: Outcome) {
-        let (verdict, word, marker) = match outcome {
+        (self.verdict, self.outcome, self.marker) = Self::conclusion(outcome);
+    }
+
+    fn conclusion(outcome: Outcome) -> (Verdict, &'static str, String) {
+        match outcome {
             Outcome::Accepted(marker) => (Verdict::Lead, "accepted", marker),
             Outcome::Refused(reason, marker) => (Verdict::NoLead(reason), "refused", marker),
-            Outcome::Unknown(marker) | Outcome::Later(marker) => {
-                (Verdict::NoLead(Reason::UnknownOutcome), "unknown", marker)
-            }
+            Outcome::Later(marker) => (Verdict::Later, "later", marker),
+            Outcome::Unknown(marker) => (Verdict::NoLead(Reason::UnknownOutcome), "unknown", marker),
             Outcome::Unseen(reason, marker) => (Verdict::NoLead(reason), "unknown", marker),
-        };
-        self.verdict = verdict;
-        self.outcome = word;
-        self.marker = marker;
+        }
     }
 }
 
@@ -199,7 +210,8 @@ fn examine(
     };
     reading.fields = wire_fields.clone();
 
-    let mut post = Post { request, fields: &wire_fields, form: None, invalid_marks: 0, page_url: &page_url };
+    let mut post =
+        Post { request, fields: &wire_fields, form: None, invalid_marks: 0, success_marks: 0, page_url: &page_url };
     let (handler, recognised) = handlers::recognise(&post);
     reading.handler = handler.name();
     let named_page = handler.page_url(&post).and_then(|url| url::on_this_site(&url, request));
@@ -216,12 +228,14 @@ fn examine(
         reading.fields = fields;
     }
     if let Some(known) = pages.form_of(post.page_url, &reading.fields) {
-        (post.form, post.invalid_marks) = (Some(known.form), known.invalid_marks);
+        post.form = Some(known.form);
+        (post.invalid_marks, post.success_marks) = (known.page.invalid_marks, known.page.success_marks);
     }
     reading.referrer_url = referrer_of_page(&reading.fields, post.page_url);
     let is_kept = |name: &str| !handler.is_own_field(name) && !volatile::is_volatile(name) && !veto::is_secret(name);
     let kept = reading.fields.list.iter().filter(|field| is_kept(&field.name));
     reading.canonical_fields = kept.map(|field| (field.name.clone(), field.value.clone())).collect();
+    reading.form_is_known = post.form.is_some();
     let on_page = |name: &str| post.form.is_some_and(|form| form.field(name).is_some());
     reading.unlearned_page = !reading.canonical_fields.iter().all(|(name, _)| on_page(name));
     reading.form = form_id.unwrap_or_else(|| form_of_page(post.page_url, &reading.fields, &reading.canonical_fields));
@@ -252,6 +266,12 @@ fn examine(
         (Some(answer), Some(success)) => rule::outcome(success, request, answer),
         (Some(answer), None) => handler.outcome(&post, answer),
     });
+    if reading.verdict == Verdict::Later {
+        reading.expected = answer.as_ref().and_then(|answer| follow_up::expect(&post, handler.name(), answer));
+        if reading.expected.is_none() {
+            return Err(Reason::UnknownOutcome);
+        }
+    }
     reading.supplied_event_id = event_id::of_page(request, &reading.fields, answer.as_ref()).or_else(|| {
         let id = handler.submission_id(&post, answer.as_ref()?)?;
         event_id::of_handler(handler.name(), request.host_name(), &reading.form, &id)

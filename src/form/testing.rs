@@ -108,6 +108,7 @@ impl Case {
     pub fn verdict(&self) -> &'static str {
         match self.read().verdict {
             Verdict::Lead => "lead",
+            Verdict::Later => "later",
             Verdict::NoLead(reason) => reason.code(),
         }
     }

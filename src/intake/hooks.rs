@@ -5,10 +5,11 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::TrySendError;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, REFERER, SET_COOKIE};
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, REFERER, SET_COOKIE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use tokio::sync::{oneshot, watch};
 
+use super::follow_ups::{VisitKey, Visits};
 use super::pages::PageWatch;
 use super::{IntakeStats, Message, Queue, Report, Reports};
 use crate::config::Config;
@@ -26,25 +27,16 @@ const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
 /// What the data plane talks to.
 pub struct Intake {
-    config: watch::Receiver<Arc<Config>>,
-    queue: Queue,
-    reports: Arc<Reports>,
-    pages: Arc<PageWatch>,
+    pub(super) config: watch::Receiver<Arc<Config>>,
+    pub(super) queue: Queue,
+    pub(super) reports: Arc<Reports>,
+    pub(super) pages: Arc<PageWatch>,
+    pub(super) visits: Arc<Visits>,
     /// Counters.
     pub stats: Arc<IntakeStats>,
 }
 
 impl Intake {
-    pub(super) fn new(
-        config: watch::Receiver<Arc<Config>>,
-        queue: Queue,
-        reports: Arc<Reports>,
-        pages: Arc<PageWatch>,
-        stats: Arc<IntakeStats>,
-    ) -> Self {
-        Self { config, queue, reports, pages, stats }
-    }
-
     /// A click id in the query or in the page it came from, or `_fbp` to be minted.
     fn may_be_landing(&self, head: &Head<'_>) -> bool {
         let mentions = |bytes: &[u8]| memchr::memmem::find(bytes, b"fbclid=").is_some();
@@ -76,6 +68,9 @@ impl Intake {
 impl Hooks for Intake {
     fn watch(&self, head: &Head<'_>) -> Watch {
         if *head.method == Method::GET {
+            if self.visits.any() && self.visits.expects(visit_of(head)) {
+                return Watch::Capture { filter: None };
+            }
             return match (asks_for_document(head), self.may_be_landing(head)) {
                 (false, _) => Watch::Nothing,
                 (true, true) => Watch::Landing,
@@ -166,6 +161,11 @@ impl Hooks for Intake {
         }
         sent.then_some(waiting)
     }
+}
+
+fn visit_of(head: &Head<'_>) -> VisitKey {
+    let agent = head.fields.first(&USER_AGENT).unwrap_or_default();
+    VisitKey::new(Some((head.visitor)()), agent, head.host, head.target)
 }
 
 /// What browsers say of a navigation; without that, whoever takes HTML.

@@ -5,6 +5,7 @@
 //! settling late, and the data plane bounds that wait.
 
 mod denied;
+mod follow_ups;
 mod hooks;
 mod learning;
 mod pages;
@@ -13,23 +14,25 @@ mod report;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use std::{io, mem};
 
+use http::Method;
 use tokio::sync::{oneshot, watch};
 
 pub use hooks::Intake;
 
 use denied::DeniedMemory;
+use follow_ups::{Awaited, FollowUps, VisitKey};
 use learning::Learning;
 use pages::PageWatch;
 pub use report::{Report, Reports};
 
 use crate::config::Config;
 use crate::decision::{self, Decision, Policy, Submission};
-use crate::exchange::{Exchange, UnixMillis};
+use crate::exchange::{Exchange, RequestRecord, UnixMillis};
 use crate::lead::event_id::IdSecret;
 use crate::metrics::counters;
 use crate::outbox::{Admission, Admitted, Outbox, StoreError};
@@ -94,10 +97,18 @@ impl LeadPlane {
         let (sender, receiver) = sync_channel(config.borrow().limits.queue);
         let stats = Arc::new(IntakeStats::default());
         let watch = Arc::new(PageWatch::default());
-        let intake = Intake::new(config.clone(), sender, Arc::clone(&reports), Arc::clone(&watch), Arc::clone(&stats));
-        let intake = Arc::new(intake);
+        let follow_ups = FollowUps::default();
+        let intake = Arc::new(Intake {
+            config: config.clone(),
+            queue: sender,
+            reports: Arc::clone(&reports),
+            pages: Arc::clone(&watch),
+            visits: follow_ups.visits(),
+            stats: Arc::clone(&stats),
+        });
         let pages = Learning::resume(watch, &outbox, Arc::clone(&stats));
-        let worker = Worker { config, outbox, secrets, denied: DeniedMemory::default(), pages, reports, stats };
+        let worker =
+            Worker { config, outbox, secrets, denied: DeniedMemory::default(), pages, follow_ups, reports, stats };
         let thread = thread::Builder::new().name("intake".into()).spawn(move || worker.run(&receiver))?;
         Ok((Self { thread }, intake))
     }
@@ -124,6 +135,7 @@ struct Worker {
     secrets: Secrets,
     denied: DeniedMemory,
     pages: Learning,
+    follow_ups: FollowUps,
     reports: Arc<Reports>,
     stats: Arc<IntakeStats>,
 }
@@ -138,19 +150,37 @@ struct Waiting {
 impl Worker {
     fn run(mut self, queue: &Receiver<Message>) {
         let mut waiting = Vec::new();
-        while let Ok(first) = queue.recv() {
-            let started = Instant::now();
-            self.take(first, &mut waiting);
-            for _ in 1..MAX_BATCH {
-                if !waiting.is_empty() && started.elapsed() > GATHER {
-                    break;
-                }
-                let Ok(next) = queue.try_recv() else { break };
-                self.take(next, &mut waiting);
+        loop {
+            let first = match self.follow_ups.deadline() {
+                None => queue.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(deadline) => queue.recv_timeout(deadline),
+            };
+            match first {
+                Ok(first) => self.gather(first, queue, &mut waiting),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
             }
             if !waiting.is_empty() {
                 self.commit(mem::take(&mut waiting));
             }
+            for awaited in self.follow_ups.expired(false) {
+                self.give_up(awaited);
+            }
+        }
+        for awaited in self.follow_ups.expired(true) {
+            self.give_up(awaited);
+        }
+    }
+
+    fn gather(&mut self, first: Message, queue: &Receiver<Message>, waiting: &mut Vec<Waiting>) {
+        let started = Instant::now();
+        self.take(first, waiting);
+        for _ in 1..MAX_BATCH {
+            if !waiting.is_empty() && started.elapsed() > GATHER {
+                break;
+            }
+            let Ok(next) = queue.try_recv() else { break };
+            self.take(next, waiting);
         }
     }
 
@@ -161,19 +191,71 @@ impl Worker {
             Message::Exchange { exchange, memory, settled } => (exchange, memory, settled),
         };
         self.pages.submission_taken();
+        if exchange.request.method == Method::GET {
+            return self.take_follow_up(&exchange, settled, waiting);
+        }
         let mut report = Report::of(&exchange.request);
         let decided = catch_unwind(AssertUnwindSafe(|| self.decide(&exchange)));
-        drop((exchange, memory));
         let Ok((decision, pixels)) = decided else {
             self.stats.panics.fetch_add(1, Ordering::Relaxed);
             report.kind = DecisionKind::Skipped;
             report.reason = Reason::InternalError;
             return self.reports.add(report);
         };
-        report.fill(&decision);
         if let Some(page_url) = &decision.unlearned_page {
             self.pages.forget(page_url);
         }
+        if let Some(key) = expected_visit(&decision, &exchange.request) {
+            drop((exchange, memory));
+            // Before the visitor gets the redirect, so that the page is seen.
+            if let Some(other) = self.follow_ups.await_page(key, decision, report, pixels) {
+                self.give_up(other);
+            }
+            return;
+        }
+        drop((exchange, memory));
+        self.conclude(report, decision, pixels, settled, waiting);
+    }
+
+    /// The page that a submission waited for.
+    fn take_follow_up(&mut self, page: &Exchange, settled: oneshot::Sender<()>, waiting: &mut Vec<Waiting>) {
+        let Some(Awaited { mut decision, mut report, pixels, .. }) = self.follow_ups.take(visit(&page.request)) else {
+            return;
+        };
+        let Ok(told) = catch_unwind(AssertUnwindSafe(|| decision::follow_up(&mut decision, page))) else {
+            self.stats.panics.fetch_add(1, Ordering::Relaxed);
+            report.kind = DecisionKind::Skipped;
+            report.reason = Reason::InternalError;
+            return self.reports.add(report);
+        };
+        let next = if told { None } else { expected_visit(&decision, &page.request) };
+        match next {
+            Some(key) => {
+                if let Some(other) = self.follow_ups.await_page(key, decision, report, pixels) {
+                    self.give_up(other);
+                }
+            }
+            None => self.conclude(report, decision, pixels, settled, waiting),
+        }
+    }
+
+    /// No page has told how it ended.
+    fn give_up(&self, mut awaited: Awaited) {
+        awaited.decision.refuse(Reason::UnknownOutcome);
+        awaited.report.fill(&awaited.decision);
+        self.reports.add(awaited.report);
+    }
+
+    /// A decision that stands: reported, or put before the store.
+    fn conclude(
+        &mut self,
+        mut report: Report,
+        decision: Decision,
+        pixels: Vec<String>,
+        settled: oneshot::Sender<()>,
+        waiting: &mut Vec<Waiting>,
+    ) {
+        report.fill(&decision);
         let Some(submission) = decision.submission else { return self.reports.add(report) };
         if pixels.is_empty() {
             report.kind = DecisionKind::Skipped;
@@ -249,6 +331,21 @@ impl Worker {
             self.reports.add(report);
         }
     }
+}
+
+/// Who is on which page.
+fn visit(request: &RequestRecord) -> VisitKey {
+    let agent = request.header("user-agent").unwrap_or_default();
+    VisitKey::new(request.client_ip, agent.as_bytes(), &request.host, &request.target)
+}
+
+/// Who will be on which page, if a decision waits for that.
+fn expected_visit(decision: &Decision, request: &RequestRecord) -> Option<VisitKey> {
+    let url = &decision.expected.as_ref()?.url;
+    let rest = url.split_once("://")?.1;
+    let (host, target) = rest.split_at_checked(rest.find('/')?)?;
+    let agent = request.header("user-agent").unwrap_or_default();
+    Some(VisitKey::new(request.client_ip, agent.as_bytes(), host, target))
 }
 
 fn random_fingerprint() -> [u8; 32] {

@@ -116,7 +116,7 @@ pub async fn forward(shared: Rc<Shared>, peer: IpAddr, mut request: Request<Inco
     shared.hint_at_tls_terminator(peer, trusted, &head.headers);
 
     let host = head.headers.get(HOST).cloned();
-    let watch = shared.watch(&head, host.as_ref());
+    let watch = shared.watch(&head, host.as_ref(), peer);
     let page = matches!(watch, Watch::Page | Watch::Landing)
         .then(|| PageAddress { host: host.clone(), target: head.uri.path_and_query().cloned() });
     let record = match watch {
@@ -170,10 +170,11 @@ pub async fn forward(shared: Rc<Shared>, peer: IpAddr, mut request: Request<Inco
 }
 
 impl Shared {
-    fn watch(&self, head: &Parts, host: Option<&HeaderValue>) -> Watch {
+    fn watch(&self, head: &Parts, host: Option<&HeaderValue>, peer: IpAddr) -> Watch {
         let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
         let host = host.and_then(|host| host.to_str().ok()).unwrap_or_default();
-        self.hooks.watch(&Head { method: &head.method, target, host, fields: &head.headers })
+        let visitor = || self.trusted.visitor(peer, &head.headers);
+        self.hooks.watch(&Head { method: &head.method, target, host, fields: &head.headers, visitor: &visitor })
     }
 
     fn record(&self, head: &Parts, host: Option<&HeaderValue>, peer: IpAddr, trusted: bool) -> RequestRecord {

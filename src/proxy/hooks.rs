@@ -1,5 +1,7 @@
 //! What the data plane asks of whoever listens. The proxy does not know what the answers are for.
 
+use std::net::IpAddr;
+
 use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
@@ -30,6 +32,8 @@ pub struct Head<'a> {
     pub host: &'a str,
     /// The fields.
     pub fields: &'a dyn Fields,
+    /// The visitor's address, found out only when it is asked for.
+    pub visitor: &'a dyn Fn() -> IpAddr,
 }
 
 /// What to do with a request besides forwarding it.

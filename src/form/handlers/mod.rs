@@ -34,6 +34,7 @@ pub(super) struct Post<'a> {
     /// The form on the learned page, and how much of that page was marked as wrong.
     pub form: Option<&'a PageForm>,
     pub invalid_marks: usize,
+    pub success_marks: usize,
     /// Absolute URL of the page the form was on.
     pub page_url: &'a str,
 }
@@ -202,10 +203,11 @@ pub struct Expected {
     /// The learned form, and how much of its page was marked as wrong.
     pub(super) form: Option<PageForm>,
     pub(super) invalid_marks: usize,
+    pub(super) success_marks: usize,
     /// Absolute URL of the page the form was on.
     pub(super) page_url: String,
     /// Absolute URL of the page that is expected.
-    pub(super) url: String,
+    pub url: String,
 }
 
 /// The handler whose post it is; the generic rule where there is none.
@@ -215,6 +217,11 @@ pub(super) fn recognise(post: &Post<'_>) -> (&'static dyn Handler, Recognised) {
     known
         .find_map(|handler| Some((handler, handler.recognise(post)?)))
         .unwrap_or_else(|| (&generic::Generic, generic::recognise(post)))
+}
+
+/// The handler with that name.
+pub(super) fn by_name(name: &str) -> Option<&'static dyn Handler> {
+    HANDLERS.iter().copied().chain([&generic::Generic as &dyn Handler]).find(|handler| handler.name() == name)
 }
 
 /// Known software; the first that recognises a post has it.

@@ -39,13 +39,13 @@ const PAGE_PARAMETERS: &[&str] = &[
     "r",
 ];
 
-/// A form that is known, and how much of its page was marked as wrong when it was learned.
+/// A form that is known, and the page it was learned from.
 #[derive(Clone, Copy, Debug)]
 pub struct KnownForm<'a> {
     /// The form.
     pub form: &'a PageForm,
-    /// [`Page::invalid_marks`] of its page.
-    pub invalid_marks: usize,
+    /// Its page.
+    pub page: &'a Page,
 }
 
 /// Whatever knows pages.
@@ -61,7 +61,7 @@ pub trait KnownPages {
 impl KnownPages for Option<&Page> {
     fn form_of(&self, _page_url: &str, fields: &Fields) -> Option<KnownForm<'_>> {
         let page = (*self)?;
-        Some(KnownForm { form: page.form_of(fields)?, invalid_marks: page.invalid_marks })
+        Some(KnownForm { form: page.form_of(fields)?, page })
     }
 
     fn encoding_of(&self, _page_url: &str) -> Option<&'static Encoding> {
@@ -166,16 +166,15 @@ impl LearnedPages {
         let scored = forms.map(|(entry, form)| (form.score(&names, fields), entry.at, entry, form));
         let (score, _, entry, form) = scored.max_by_key(|(score, at, ..)| (*score, *at))?;
         let sure = score >= ID_WEIGHT || (score >= 3 && score * 5 >= names.len() * 3);
-        sure.then_some(KnownForm { form, invalid_marks: entry.page.invalid_marks })
+        sure.then_some(KnownForm { form, page: &entry.page })
     }
 }
 
 impl KnownPages for LearnedPages {
     fn form_of(&self, page_url: &str, fields: &Fields) -> Option<KnownForm<'_>> {
-        let on_page = self.at(page_url).and_then(|entry| {
-            let form = entry.page.form_of(fields)?;
-            Some(KnownForm { form, invalid_marks: entry.page.invalid_marks })
-        });
+        let on_page = self
+            .at(page_url)
+            .and_then(|entry| Some(KnownForm { form: entry.page.form_of(fields)?, page: &entry.page }));
         on_page.or_else(|| self.anywhere(bare_host(&Url::absolute(page_url)?.host), fields))
     }
 
