@@ -8,24 +8,15 @@
 //! to see that it runs.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::cast_precision_loss)]
 
+mod support;
+
 use std::fs;
-use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::process::Command;
 
-/// The contestant's core, and the one for everything else.
-const CORES: (&str, &str) = ("0", "1");
+use support::{CORES, Process, cpu_nanos, free_port, has, nginx, pinned, spread, start_sidecar, wait_for};
+
 const CONNECTIONS: &str = "32";
-
-struct Process(Child);
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 struct Contestant {
     name: &'static str,
@@ -109,70 +100,6 @@ fn report(field: &[Contestant]) {
     }
 }
 
-fn spread(values: &[f64]) -> (f64, f64, f64) {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    (sorted[0], sorted[sorted.len() / 2], sorted[sorted.len() - 1])
-}
-
-fn has(program: &str) -> bool {
-    let found = |dir: PathBuf| dir.join(program).is_file();
-    std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(found))
-        || Path::new("/usr/sbin").join(program).is_file()
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
-}
-
-fn wait_for(port: u16) {
-    let start = Instant::now();
-    while TcpStream::connect(("127.0.0.1", port)).is_err() {
-        assert!(start.elapsed() < Duration::from_secs(10), "port {port} does not open");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
-/// What the kernel charged to all threads of a process and of its children (nginx's worker is one).
-fn cpu_nanos(pid: u32) -> u64 {
-    let own: u64 = fs::read_dir(format!("/proc/{pid}/task"))
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|task| fs::read_to_string(task.path().join("schedstat")).ok())
-        .filter_map(|stat| stat.split(' ').next()?.parse::<u64>().ok())
-        .sum();
-    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-    own + children.split_whitespace().filter_map(|child| child.parse().ok()).map(cpu_nanos).sum::<u64>()
-}
-
-fn pinned(core: &str, program: &str, args: &[&str]) -> Process {
-    let child = Command::new("taskset")
-        .args(["-c", core, program])
-        .args(args)
-        .env("PATH", format!("{}:/usr/sbin", std::env::var("PATH").unwrap_or_default()))
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn();
-    Process(child.unwrap_or_else(|error| panic!("{program}: {error}")))
-}
-
-fn nginx(dir: &Path, name: &str, http: &str, core: &str, port: u16) -> Process {
-    let conf = dir.join(format!("{name}.conf"));
-    let text = format!(
-        "daemon off; worker_processes 1; error_log {0}/{name}.log; pid {0}/{name}.pid;\n\
-         events {{ worker_connections 1024; }}\n\
-         http {{ access_log off; client_body_temp_path {0}/b; proxy_temp_path {0}/p; fastcgi_temp_path {0}/f;\n\
-         uwsgi_temp_path {0}/u; scgi_temp_path {0}/s; keepalive_requests 100000000; {http} }}\n",
-        dir.display()
-    );
-    fs::write(&conf, text).expect("a configuration");
-    let process = pinned(core, "nginx", &["-c", &conf.to_string_lossy()]);
-    wait_for(port);
-    process
-}
-
 fn origin_conf(port: u16) -> String {
     format!("server {{ listen 127.0.0.1:{port}; location / {{ return 200 'hello'; }} }}")
 }
@@ -201,19 +128,9 @@ fn haproxy(dir: &Path, origin: u16) -> Contestant {
 }
 
 fn sidecar(dir: &Path, origin: u16, case: &'static str) -> Contestant {
-    let port = free_port();
-    let child = Command::new("taskset")
-        .args(["-c", CORES.0, env!("CARGO_BIN_EXE_capi-sidecar"), "run", "--workers", "1", "--header-case", case])
-        .args(["--listen", &format!("127.0.0.1:{port}"), "--upstream", &format!("http://127.0.0.1:{origin}")])
-        .args(["--pixel-id", "1234567890", "--admin-listen", "127.0.0.1:0", "--graph-endpoint", "http://127.0.0.1:9"])
-        .args(["--store", &format!("sqlite:{}", dir.join(format!("{case}.db")).display())])
-        .env("CAPI_ACCESS_TOKEN", "bench")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the sidecar starts");
+    let (process, port) = start_sidecar(dir, case, origin, &["--header-case", case]);
     let name = if case == "lower" { "capi-sidecar, lower" } else { "capi-sidecar" };
-    Contestant::start(name, port, Process(child))
+    Contestant::start(name, port, process)
 }
 
 fn relay_process(origin: u16) -> Contestant {

@@ -78,6 +78,7 @@ pub fn load(sources: &Sources, purpose: Purpose) -> Result<Loaded, ConfigErrors>
         header_case: if top.text("header_case") == "lower" { HeaderCase::Lower } else { HeaderCase::Preserve },
         landing: LandingConfig { mint_fbp: top.flag("landing.mint_fbp") },
         forms: forms(&mut top),
+        learn_pages: top.flag("learn_pages"),
         store: StoreConfig {
             path: top.with("store.url", parse::store).unwrap_or_default(),
             commit_wait: top.duration("store.commit_wait"),

@@ -51,6 +51,8 @@ pub struct Config {
     pub landing: LandingConfig,
     /// Rules by the operator, first match wins.
     pub forms: Vec<FormRule>,
+    /// Whether pages are read for what their forms' fields mean.
+    pub learn_pages: bool,
     /// The store.
     pub store: StoreConfig,
     /// Graph.

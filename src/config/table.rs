@@ -157,6 +157,7 @@ pub const SETTINGS: &[Setting] = &[
     row("landing.mint_fbp", Kind::Bool, "false", "Set _fbp for consenting visitors who have none.").live(),
     row("landing.click_ids", Kind::List(&Kind::Text), "", "Reserved for click ids of other networks (gclid, …); without effect in this version.").live(),
     row("form", Kind::Tables(FORM), "", "Rules for forms that are not recognised by themselves; the first match wins.").live(),
+    row("learn_pages", Kind::Bool, "true", "Read the forms of the site's pages as they go by, so that fields with opaque names can be told.").live(),
     row("store.url", Kind::Text, "sqlite:capi-sidecar.db", "The outbox: sqlite:PATH.").flag("store"),
     row("store.commit_wait", Kind::Duration, "25ms", "How long the end of an answer waits at most for the lead to be on disk."),
     row("store.event_id_secret", Kind::Secret, "", "Key of the event ids. Default: random, made once and kept in the store.")

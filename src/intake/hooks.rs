@@ -138,7 +138,7 @@ impl Hooks for Intake {
         let is_html = [&b"text/html"[..], b"application/xhtml"]
             .iter()
             .any(|html| content_type.get(..html.len()).is_some_and(|start| start.eq_ignore_ascii_case(html)));
-        if !is_html {
+        if !is_html || !self.config.borrow().learn_pages {
             return None;
         }
         let key = page_key(page.host(), page.target())?;
