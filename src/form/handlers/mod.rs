@@ -5,12 +5,26 @@
 //! ids) is done once, outside. Message texts are never looked at: they are in the site's language.
 
 mod cf7;
+mod coblocks;
+mod declare;
+mod divi;
+mod elementor;
+mod everest;
 mod fluent;
 mod formidable;
+mod forminator;
 mod generic;
+mod gravity;
+mod happyforms;
+mod html_forms;
+mod jetpack;
 mod json;
+mod kadence;
+mod mc4wp;
+mod metform;
 mod ninja;
-mod unsupported;
+mod spectra;
+mod sureforms;
 mod wordpress;
 mod wpforms;
 
@@ -146,6 +160,15 @@ impl Outcome {
         };
         Some(Self::refused(reason, format!("status:{}", status.as_u16())))
     }
+
+    /// What is to be said of an answer that has no body to read: a failure, a redirect that means nothing here, a body
+    /// that is not whole.
+    pub(super) fn before_body(answer: &Answer<'_>) -> Option<Self> {
+        let status = answer.status();
+        Self::of_status(answer)
+            .or_else(|| (!status.is_success()).then(|| Self::unknown(format!("status:{}", status.as_u16()))))
+            .or_else(|| answer.body().err().map(Self::without_body))
+    }
 }
 
 /// The knowledge of one form software.
@@ -212,8 +235,7 @@ pub struct Expected {
 
 /// The handler whose post it is; the generic rule where there is none.
 pub(super) fn recognise(post: &Post<'_>) -> (&'static dyn Handler, Recognised) {
-    let unsupported = unsupported::ALL.iter().map(|handler| handler as &dyn Handler);
-    let mut known = HANDLERS.iter().copied().chain(unsupported).chain([&wordpress::AdminAjax as &dyn Handler]);
+    let mut known = HANDLERS.iter().copied().chain([&wordpress::AdminAjax as &dyn Handler]);
     known
         .find_map(|handler| Some((handler, handler.recognise(post)?)))
         .unwrap_or_else(|| (&generic::Generic, generic::recognise(post)))
@@ -232,6 +254,20 @@ static HANDLERS: &[&dyn Handler] = &[
     &formidable::Formidable,
     &ninja::NinjaForms,
     &wpforms::WpForms,
+    &gravity::Gravity,
+    &elementor::Elementor,
+    &forminator::Forminator,
+    &everest::Everest,
+    &happyforms::HappyForms,
+    &sureforms::SureForms,
+    &jetpack::Jetpack,
+    &metform::MetForm,
+    &kadence::Kadence,
+    &mc4wp::Mc4wp,
+    &divi::Divi,
+    &spectra::Spectra,
+    &coblocks::CoBlocks,
+    &html_forms::HtmlForms,
 ];
 
 /// A form's stable id from the id that its software gave it; `None` for anything that is no such id.
@@ -239,6 +275,20 @@ fn form_id(handler: &str, id: &str) -> Option<String> {
     let plain =
         (1..=40).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
     plain.then(|| format!("{handler}:{id}"))
+}
+
+/// Whether a text is a number as ids are: nothing else may go into a selector or be told apart as one.
+fn is_number(text: &str) -> bool {
+    (1..=20).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// An id as JSON has it: a number above 0, or a word.
+fn json_id(value: Option<&Value>) -> Option<String> {
+    match value? {
+        Value::Number(number) => number.as_u64().filter(|id| *id > 0).map(|id| id.to_string()),
+        Value::String(id) => Some(id.trim()).filter(|id| !matches!(*id, "" | "0")).map(str::to_owned),
+        _ => None,
+    }
 }
 
 /// WordPress's `wp_send_json_success` and `wp_send_json_error`: whether it went well, and `data`.
@@ -263,3 +313,6 @@ fn machine_word(text: &str) -> &str {
     let is_word = text.len() <= 40 && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
     if is_word { text } else { "?" }
 }
+
+#[cfg(test)]
+mod tests;
