@@ -229,7 +229,8 @@ fn examine(reading: &mut Reading, exchange: &Exchange, rules: &[FormRule], page:
         reading.handler = "rule";
     }
     // Anything may be POSTed to a site: without an address or a number only known form software is looked at further.
-    if matches!(reading.handler, "rule" | "generic") && !reading.roles.contact.is_reachable() {
+    let takes_anything = reading.handler == "rule" || handler.takes_anything(&post);
+    if takes_anything && !reading.roles.contact.is_reachable() {
         return Err(Reason::NoContact);
     }
     reading.conclude(match (&answer, success) {

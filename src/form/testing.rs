@@ -8,6 +8,9 @@ use crate::exchange::{RequestRecord, ResponseRecord, UnixMillis};
 use crate::lead::contact::Key;
 
 pub const FORM: &str = "application/x-www-form-urlencoded";
+/// A visitor's name and address.
+pub const ANA: &str = "name=Ana+Ru%C3%ADz&email=ana.ruiz%40example.com";
+
 /// An exchange on `shop.example`; parts that a test is about are set on top.
 pub struct Case {
     pub target: &'static str,
@@ -105,10 +108,7 @@ impl Case {
 
     /// `lead`, or the reason.
     pub fn verdict(&self) -> &'static str {
-        match self.read().verdict {
-            Verdict::Lead => "lead",
-            Verdict::NoLead(reason) => reason.code(),
-        }
+        reason(&self.read())
     }
 }
 
@@ -118,4 +118,34 @@ pub fn whole(text: &str) -> Captured {
 
 pub fn contact(reading: &Reading, key: Key) -> Option<&str> {
     reading.roles.contact.first(key)
+}
+
+/// What is kept of a submission from `/contact` whose next page will tell.
+pub fn expected(handler: &'static str, page: Option<&str>) -> handlers::Expected {
+    let page = page.map(|html| Page::parse(html.as_bytes()));
+    handlers::Expected {
+        handler,
+        form: page.as_ref().and_then(|page| page.forms.first().cloned()),
+        invalid_marks: page.map_or(0, |page| page.invalid_marks),
+        page_url: "https://shop.example/contact".into(),
+        url: "https://shop.example/contact".into(),
+    }
+}
+
+/// The kind of an outcome.
+pub fn word(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Accepted(_) => "accepted",
+        Outcome::Refused(..) => "refused",
+        Outcome::Later(_) => "later",
+        Outcome::Unknown(_) | Outcome::Unseen(..) => "unknown",
+    }
+}
+
+/// `lead`, or the reason.
+pub fn reason(reading: &Reading) -> &'static str {
+    match reading.verdict {
+        Verdict::Lead => "lead",
+        Verdict::NoLead(reason) => reason.code(),
+    }
 }

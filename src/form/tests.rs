@@ -1,11 +1,9 @@
 //! Whole exchanges through [`read`]: what each rule makes of a request and its answer.
 
-use super::testing::{Case, FORM, contact, whole};
+use super::testing::{ANA, Case, FORM, contact, whole};
 use super::*;
 use crate::config::SuccessRule;
 use crate::lead::contact::Key;
-
-const ANA: &str = "name=Ana+Ru%C3%ADz&email=ana.ruiz%40example.com";
 
 const CF7_FIELDS: &str = "_wpcf7=5&_wpcf7_version=6.1.6&_wpcf7_unit_tag=wpcf7-f5-p7-o1&_wpcf7_container_post=7&\
     your-name=Ana+Ru%C3%ADz&your-email=ana.ruiz%40example.com&tel-123=0171+555+01234&your-subject=Hello&\

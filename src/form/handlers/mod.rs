@@ -4,9 +4,13 @@
 //! own fields and the machine words of its own answers; everything that is alike for all (roles, vetoes, rules, event
 //! ids) is done once, outside. Message texts are never looked at: they are in the site's language.
 
+mod account;
 mod cf7;
+mod flash;
+mod fragment;
 mod generic;
 mod json;
+mod redirect;
 mod unsupported;
 mod wordpress;
 
@@ -184,6 +188,12 @@ pub(super) trait Handler: Sync {
         false
     }
 
+    /// Whether anything may be posted this way and not only what visitors write to the site: then a submission without an
+    /// address or a number is not looked at further.
+    fn takes_anything(&self, _post: &Post<'_>) -> bool {
+        false
+    }
+
     /// What the page says that an [`Outcome::Later`] redirected to.
     fn follow_up(&self, _expected: &Expected, _page: &Answer<'_>) -> Outcome {
         Outcome::unknown("follow_up_not_understood")
@@ -207,14 +217,18 @@ pub struct Expected {
 /// The handler whose post it is; the generic rule where there is none.
 pub(super) fn recognise(post: &Post<'_>) -> (&'static dyn Handler, Recognised) {
     let unsupported = unsupported::ALL.iter().map(|handler| handler as &dyn Handler);
-    let mut known = HANDLERS.iter().copied().chain(unsupported).chain([&wordpress::AdminAjax as &dyn Handler]);
+    let ajax = [&wordpress::AdminAjax as &dyn Handler];
+    let mut known = HANDLERS.iter().copied().chain(unsupported).chain(ajax);
     known
         .find_map(|handler| Some((handler, handler.recognise(post)?)))
         .unwrap_or_else(|| (&generic::Generic, generic::recognise(post)))
 }
 
 /// Known software; the first that recognises a post has it.
-static HANDLERS: &[&dyn Handler] = &[&wordpress::WordPress, &cf7::ContactForm7];
+static HANDLERS: &[&dyn Handler] = &[
+    &wordpress::WordPress,
+    &cf7::ContactForm7,
+];
 
 /// A form's stable id from the id that its software gave it; `None` for anything that is no such id.
 fn form_id(handler: &str, id: &str) -> Option<String> {
