@@ -6,11 +6,15 @@
 
 mod account;
 mod cf7;
+mod drupal;
 mod flash;
 mod fragment;
 mod generic;
+mod joomla;
 mod json;
+mod powermail;
 mod redirect;
+mod typo3_form;
 mod unsupported;
 mod wordpress;
 
@@ -228,6 +232,10 @@ pub(super) fn recognise(post: &Post<'_>) -> (&'static dyn Handler, Recognised) {
 static HANDLERS: &[&dyn Handler] = &[
     &wordpress::WordPress,
     &cf7::ContactForm7,
+    &drupal::Drupal,
+    &joomla::Joomla,
+    &powermail::Powermail,
+    &typo3_form::FormFramework,
 ];
 
 /// A form's stable id from the id that its software gave it; `None` for anything that is no such id.
