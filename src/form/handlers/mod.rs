@@ -10,10 +10,15 @@ mod drupal;
 mod flash;
 mod fragment;
 mod generic;
+mod graphql;
+mod inertia;
 mod joomla;
 mod json;
+mod laravel;
+mod livewire;
 mod powermail;
 mod redirect;
+mod symfony;
 mod typo3_form;
 mod unsupported;
 mod wordpress;
@@ -222,7 +227,7 @@ pub struct Expected {
 pub(super) fn recognise(post: &Post<'_>) -> (&'static dyn Handler, Recognised) {
     let unsupported = unsupported::ALL.iter().map(|handler| handler as &dyn Handler);
     let ajax = [&wordpress::AdminAjax as &dyn Handler];
-    let mut known = HANDLERS.iter().copied().chain(unsupported).chain(ajax);
+    let mut known = HANDLERS.iter().copied().chain(unsupported).chain(ajax).chain(FRAMEWORKS.iter().copied());
     known
         .find_map(|handler| Some((handler, handler.recognise(post)?)))
         .unwrap_or_else(|| (&generic::Generic, generic::recognise(post)))
@@ -237,6 +242,11 @@ static HANDLERS: &[&dyn Handler] = &[
     &powermail::Powermail,
     &typo3_form::FormFramework,
 ];
+
+/// What applications are built with. They come last: some are known by a cookie of the whole site, beside which other
+/// software may live.
+static FRAMEWORKS: &[&dyn Handler] =
+    &[&livewire::Livewire, &inertia::Inertia, &laravel::Laravel, &symfony::Symfony, &graphql::GraphQl];
 
 /// A form's stable id from the id that its software gave it; `None` for anything that is no such id.
 fn form_id(handler: &str, id: &str) -> Option<String> {
