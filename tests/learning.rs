@@ -149,3 +149,56 @@ fn a_page_is_read_rarely_and_again_when_a_form_has_unknown_fields() {
     send(address, b"HEAD /third HTTP/1.1\r\nHost: shop.example\r\n\r\n");
     assert_eq!(proxy.metric("capi_pages_read_total"), 2);
 }
+
+/// A site that redirects back to its form whatever happened, and tells on the next page: Post/Redirect/Get.
+fn session_site() -> (Site, Received) {
+    let flash = std::sync::Mutex::new("");
+    Site::new(move |request| {
+        let mut flash = flash.lock().unwrap();
+        if request.first_line().starts_with("POST") {
+            *flash = if request.text().contains("refuse=1") { "alert-danger" } else { "alert-success" };
+            return answer("302 Found", &["Location: /quote"], "");
+        }
+        let message = std::mem::take(&mut *flash);
+        let message = if message.is_empty() { String::new() } else { format!("<div class='alert {message}'>x</div>") };
+        answer("200 OK", &["Content-Type: text/html"], &format!("{PAGE}{message}"))
+    })
+}
+
+#[test]
+fn an_outcome_that_shows_on_the_next_page_is_waited_for() {
+    let graph = Graph::start();
+    let (site, _received) = session_site();
+    let flags = [("default-country", "DE"), ("consent-unknown", "grant"), ("trusted-proxy", "127.0.0.0/8")];
+    let proxy = InProcess::start(&site.url(), &graph.url(), &flags);
+    let decided = |decision: &str, reason: &str| {
+        proxy.metric(&format!("capi_decisions_total{{decision=\"{decision}\",reason=\"{reason}\"}}"))
+    };
+    let visitor = |n: u8| {
+        format!("User-Agent: Mozilla/5.0 (X11; Linux x86_64) Example/1.0\r\nX-Forwarded-For: 203.0.113.{n}\r\n")
+    };
+    let submit = |n: u8, body: &str| {
+        let who = format!("X-Forwarded-For: 203.0.113.{n}");
+        let headers = ["Referer: http://shop.example/quote", who.as_str()];
+        assert_eq!(send(proxy.address, &form_post("/send.php", "shop.example", &headers, body)).status(), 302);
+    };
+    send(proxy.address, &get("/quote", &visitor(1)));
+    submit(1, &format!("{BODY}&refuse=1"));
+    send(proxy.address, &get("/quote", &visitor(1)));
+    wait_until("the refusal", || decided("no_lead", "validation") == 1);
+
+    submit(1, BODY);
+    // Somebody else on the same page tells nothing of it, and gets the message in this site's simple-mindedness.
+    assert!(!send(proxy.address, &get("/other", &visitor(1))).text().is_empty());
+    submit(1, BODY);
+    let page = send(proxy.address, &get("/quote", &visitor(1)));
+    assert!(page.text().contains("alert-success"), "the page passed unchanged");
+    graph.wait_for(1, support::PATIENCE);
+    assert_eq!(graph.events()[0]["user_data"]["ph"], hash(Key::Ph, "0171 555 01234"));
+
+    submit(2, &BODY.replace("ana.ruiz", "other"));
+    send(proxy.address, &get("/quote", &visitor(3)));
+    send(proxy.address, &get("/quote", &visitor(2)));
+    wait_until("what is not told", || decided("no_lead", "unknown_outcome") >= 2);
+    assert_eq!(graph.events().len(), 1);
+}

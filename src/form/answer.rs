@@ -80,10 +80,12 @@ impl<'a> Answer<'a> {
             .as_ref()
     }
 
-    /// The body, if it is HTML.
+    /// The body, if it is HTML; Turbo's streams are HTML under a name of their own.
     pub(super) fn html(&self) -> Option<&[u8]> {
         let essence = self.header("content-type").unwrap_or("text/html").split(';').next().unwrap_or_default().trim();
-        let is_html = ["text/html", "application/xhtml+xml"].iter().any(|html| essence.eq_ignore_ascii_case(html));
+        let is_html = ["text/html", "application/xhtml+xml", "text/vnd.turbo-stream.html"]
+            .iter()
+            .any(|html| essence.eq_ignore_ascii_case(html));
         self.body().ok().filter(|_| is_html && self.json().is_none())
     }
 

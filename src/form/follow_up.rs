@@ -28,8 +28,7 @@ pub(super) fn expect(post: &Post<'_>, handler: &'static str, answer: &Answer<'_>
         handler,
         form: post.form.cloned(),
         invalid_marks: post.invalid_marks,
-        success_marks: post.success_marks,
-        page_url: post.page_url.to_owned(),
+        success_messages: post.success_messages,
         url: location(post.request, answer)?,
     })
 }
@@ -43,11 +42,7 @@ pub fn follow_up(expected: &Expected, exchange: &Exchange) -> FollowUp {
         return FollowUp::Moved(Expected { url, ..expected.clone() });
     }
     let outcome = match (&answer, handlers::by_name(expected.handler)) {
-        (Some(answer), Some(handler)) => match (Outcome::of_status(answer), answer.body()) {
-            (Some(_), _) => Outcome::unknown("follow_up_failed"),
-            (None, Err(why)) => Outcome::without_body(why),
-            (None, Ok(_)) => handler.follow_up(expected, answer),
-        },
+        (Some(answer), Some(handler)) => handler.follow_up(expected, answer),
         _ => Outcome::unknown("follow_up_not_answered"),
     };
     let (verdict, outcome, marker) = Reading::conclusion(outcome);

@@ -7,6 +7,7 @@ mod answer;
 pub mod body;
 mod content_coding;
 mod event_id;
+mod flash;
 mod follow_up;
 mod glob;
 mod handlers;
@@ -211,7 +212,7 @@ fn examine(
     reading.fields = wire_fields.clone();
 
     let mut post =
-        Post { request, fields: &wire_fields, form: None, invalid_marks: 0, success_marks: 0, page_url: &page_url };
+        Post { request, fields: &wire_fields, form: None, invalid_marks: 0, success_messages: 0, page_url: &page_url };
     let (handler, recognised) = handlers::recognise(&post);
     reading.handler = handler.name();
     let named_page = handler.page_url(&post).and_then(|url| url::on_this_site(&url, request));
@@ -229,7 +230,7 @@ fn examine(
     }
     if let Some(known) = pages.form_of(post.page_url, &reading.fields) {
         post.form = Some(known.form);
-        (post.invalid_marks, post.success_marks) = (known.page.invalid_marks, known.page.success_marks);
+        (post.invalid_marks, post.success_messages) = (known.page.invalid_marks, known.page.success_messages);
     }
     reading.referrer_url = referrer_of_page(&reading.fields, post.page_url);
     let is_kept = |name: &str| !handler.is_own_field(name) && !volatile::is_volatile(name) && !veto::is_secret(name);
@@ -258,7 +259,8 @@ fn examine(
         reading.handler = "rule";
     }
     // Anything may be POSTed to a site: without an address or a number only known form software is looked at further.
-    if matches!(reading.handler, "rule" | "generic") && !reading.roles.contact.is_reachable() {
+    let takes_anything = reading.handler == "rule" || handler.takes_anything(&post);
+    if takes_anything && !reading.roles.contact.is_reachable() {
         return Err(Reason::NoContact);
     }
     reading.conclude(match (&answer, success) {

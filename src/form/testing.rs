@@ -9,6 +9,9 @@ use crate::exchange::{RequestRecord, ResponseRecord, UnixMillis};
 use crate::lead::contact::Key;
 
 pub const FORM: &str = "application/x-www-form-urlencoded";
+/// A visitor's name and address.
+pub const ANA: &str = "name=Ana+Ru%C3%ADz&email=ana.ruiz%40example.com";
+
 /// An exchange on `shop.example`; parts that a test is about are set on top.
 pub struct Case {
     pub target: &'static str,
@@ -106,11 +109,7 @@ impl Case {
 
     /// `lead`, or the reason.
     pub fn verdict(&self) -> &'static str {
-        match self.read().verdict {
-            Verdict::Lead => "lead",
-            Verdict::Later => "later",
-            Verdict::NoLead(reason) => reason.code(),
-        }
+        reason(&self.read())
     }
 }
 
@@ -120,4 +119,35 @@ pub fn whole(text: &str) -> Captured {
 
 pub fn contact(reading: &Reading, key: Key) -> Option<&str> {
     reading.roles.contact.first(key)
+}
+
+/// What is kept of a submission from `/contact` whose next page will tell.
+pub fn expected(handler: &'static str, page: Option<&str>) -> handlers::Expected {
+    let page = page.map(|html| Page::parse(html.as_bytes()));
+    handlers::Expected {
+        handler,
+        form: page.as_ref().and_then(|page| page.forms.first().cloned()),
+        invalid_marks: page.as_ref().map_or(0, |page| page.invalid_marks),
+        success_messages: page.map_or(0, |page| page.success_messages),
+        url: "https://shop.example/contact".into(),
+    }
+}
+
+/// The kind of an outcome.
+pub fn word(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Accepted(_) => "accepted",
+        Outcome::Refused(..) => "refused",
+        Outcome::Later(_) => "later",
+        Outcome::Unknown(_) | Outcome::Unseen(..) => "unknown",
+    }
+}
+
+/// `lead`, or the reason.
+pub fn reason(reading: &Reading) -> &'static str {
+    match reading.verdict {
+        Verdict::Lead => "lead",
+        Verdict::Later => "later",
+        Verdict::NoLead(reason) => reason.code(),
+    }
 }

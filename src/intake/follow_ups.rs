@@ -95,14 +95,18 @@ impl FollowUps {
         if self.waiting.len() >= MAX_WAITING && !self.waiting.contains_key(&key) {
             return Some(awaited);
         }
-        self.visits.change(|keys| drop(keys.insert(key)));
+        self.visits.change(|keys| {
+            keys.insert(key);
+        });
         self.waiting.insert(key, awaited)
     }
 
     /// The submission that waited for this page.
     pub fn take(&mut self, key: VisitKey) -> Option<Awaited> {
         let awaited = self.waiting.remove(&key)?;
-        self.visits.change(|keys| drop(keys.remove(&key)));
+        self.visits.change(|keys| {
+            keys.remove(&key);
+        });
         Some(awaited)
     }
 

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::{Handler, Outcome, Post, Recognised, form_id, generic, is_filled};
+use super::{Handler, Outcome, Post, Recognised, form_id, is_filled, redirect};
 use crate::form::answer::Answer;
 use crate::form::html;
 use crate::form::roles::{Declared, Role};
@@ -63,7 +63,7 @@ impl Handler for Formidable {
             return failure;
         }
         if let Some(location) = answer.header("location").filter(|_| answer.is_redirect()) {
-            return generic::redirect(post, location);
+            return redirect::target(post, location).outcome_where_only_success_redirects();
         }
         if let Err(why) = answer.body() {
             return Outcome::without_body(why);

@@ -3,10 +3,10 @@
 //! Only signs that mean the same everywhere count: a redirect to another page, a conventional key in a JSON answer, a
 //! known form that is gone from the page. Whatever else a 200 says stays unknown; a `[[form]]` rule can decide it.
 
-use super::{Handler, Outcome, Post, Recognised, json};
+use super::redirect::{self, Target};
+use super::{Expected, Handler, Outcome, Post, Recognised, account, fragment, json, next_page};
 use crate::form::answer::Answer;
-use crate::form::names::words;
-use crate::form::url::{self, Url};
+use crate::form::flash::{self, Flash};
 use crate::reason::Reason;
 
 pub(super) struct Generic;
@@ -21,42 +21,75 @@ impl Handler for Generic {
     }
 
     fn outcome(&self, post: &Post<'_>, answer: &Answer<'_>) -> Outcome {
-        if let Some(failure) = Outcome::of_status(answer) {
-            return failure;
-        }
-        // htmx tells the script, not the browser, where to go.
-        let location = answer.header("location").filter(|_| answer.is_redirect());
-        if let Some(location) = location.or_else(|| answer.header("hx-redirect")) {
-            return redirect(post, location);
-        }
-        let status = answer.status();
-        if !status.is_success() {
-            return Outcome::unknown(format!("status:{}", status.as_u16()));
-        }
-        let body = match answer.body() {
-            Ok(body) => body,
-            Err(why) => return Outcome::without_body(why),
-        };
-        if let Some(json) = answer.json() {
-            return match json::verdict(json) {
-                // RFC 9110 15.3.2: something was created; frameworks answer with the record itself.
-                Outcome::Unknown(_) if status.as_u16() == 201 => Outcome::accepted("status:201"),
-                said => said,
-            };
-        }
-        // Frameworks' bodiless "done" to a script. A browser that follows a form would show nothing: not that.
-        if matches!(status.as_u16(), 201 | 204) && body.trim_ascii().is_empty() && post.is_by_script() {
-            return Outcome::accepted(format!("status:{}", status.as_u16()));
-        }
-        html(post, answer)
+        outcome(post, answer)
+    }
+
+    fn page_url(&self, post: &Post<'_>) -> Option<String> {
+        fragment::page_url(post)
+    }
+
+    fn is_own_field(&self, name: &str) -> bool {
+        // Next.js: which server action is meant, before and behind the number of the form's copy.
+        name.contains("$ACTION_")
+    }
+
+    fn takes_anything(&self, _post: &Post<'_>) -> bool {
+        true
+    }
+
+    fn follow_up(&self, expected: &Expected, page: &Answer<'_>) -> Outcome {
+        next_page::outcome(expected, page)
     }
 }
 
 /// Every post that is nobody else's.
 pub(super) fn recognise(post: &Post<'_>) -> Recognised {
-    // Laravel Precognition: fields are checked while they are typed; nothing is submitted.
-    let is_rehearsal = post.request.header("precognition").is_some_and(|value| value.eq_ignore_ascii_case("true"));
-    if is_rehearsal { Recognised::Never(Reason::Step) } else { Recognised::Form(None) }
+    account::of_target(post).map_or(Recognised::Form(None), Recognised::Never)
+}
+
+/// What an answer says by signs that mean the same everywhere.
+pub(super) fn outcome(post: &Post<'_>, answer: &Answer<'_>) -> Outcome {
+    if let Some(failure) = Outcome::of_status(answer) {
+        return failure;
+    }
+    if let Some(location) = answer.header("location").filter(|_| answer.is_redirect()) {
+        return match redirect::target(post, location) {
+            // Post/Redirect/Get: the page that the browser loads next tells.
+            Target::OwnPage { marked: false } => Outcome::later("redirect_to_own_page"),
+            target => target.outcome(),
+        };
+    }
+    if let Some(location) = fragment::location(post, answer) {
+        return redirect::target(post, &location).outcome();
+    }
+    let status = answer.status();
+    if !status.is_success() {
+        return Outcome::unknown(format!("status:{}", status.as_u16()));
+    }
+    let body = match answer.body() {
+        Ok(body) => body,
+        Err(why) => return Outcome::without_body(why),
+    };
+    if fragment::is_next_action(post) {
+        return Outcome::unknown("server_action");
+    }
+    if let Some(json) = answer.json() {
+        return match json::verdict(json) {
+            // RFC 9110 15.3.2: something was created; frameworks answer with the record itself.
+            Outcome::Unknown(_) if status.as_u16() == 201 => Outcome::accepted("status:201"),
+            said => said,
+        };
+    }
+    // Frameworks' bodiless "done" to a script. A browser that follows a form would show nothing: not that.
+    let is_by_script = post.is_by_script() || fragment::is_htmx(post);
+    if matches!(status.as_u16(), 201 | 204) && body.trim_ascii().is_empty() && is_by_script {
+        let done = || Outcome::accepted(format!("status:{}", status.as_u16()));
+        return fragment::events(answer).unwrap_or_else(done);
+    }
+    if fragment::is_fragment(post, answer) && status.as_u16() == 200 {
+        return fragment::outcome(post, answer);
+    }
+    html(post, answer)
 }
 
 /// A thank-you page printed in place of the form.
@@ -69,107 +102,92 @@ fn html(post: &Post<'_>, answer: &Answer<'_>) -> Outcome {
     if body.trim_ascii().is_empty() {
         return Outcome::unknown("answer_empty");
     }
-    if page.has_form(form) {
+    let form_is_there = page.has_form(form);
+    let has_message = page.success_messages > post.success_messages && flash::read(body) == Flash::Success;
+    if form_is_there && !has_message {
         return Outcome::unknown("form_still_there");
     }
     if page.invalid_marks > post.invalid_marks {
         return Outcome::refused(Reason::Validation, "marked_invalid");
     }
-    // PHP's own words for a script that died half-way, under status 200.
-    if [b"<b>Fatal error</b>".as_slice(), b"<b>Parse error</b>"].iter().any(|e| memchr::memmem::find(body, e).is_some())
-    {
+    if has_died(body) {
         return Outcome::refused(Reason::UpstreamError, "php_error");
     }
-    Outcome::accepted("form_gone")
+    Outcome::accepted(if form_is_there { "message_of_success" } else { "form_gone" })
 }
 
-/// Words of a path or a query that say it went wrong.
-const BAD: &[&str] = &[
-    "error",
-    "errors",
-    "err",
-    "fail",
-    "failed",
-    "failure",
-    "invalid",
-    "denied",
-    "expired",
-    "captcha",
-    "spam",
-    "fehler",
-    "erreur",
-    "errore",
-    "erro",
-    "fout",
-    "blad",
-    "fel",
-    "forbidden",
-];
-/// Words of a path that lead to a login.
-const LOGIN: &[&str] =
-    &["login", "signin", "logon", "auth", "anmelden", "anmeldung", "connexion", "acceder", "logowanie", "inloggen"];
-/// Words that say it went well: what tells a redirect to the form's own page from one that shows the errors.
-const GOOD: &[&str] = &[
-    "success",
-    "sent",
-    "thank",
-    "thanks",
-    "thankyou",
-    "danke",
-    "merci",
-    "gracias",
-    "grazie",
-    "obrigado",
-    "obrigada",
-    "bedankt",
-    "dziekujemy",
-    "tack",
-    "submitted",
-    "ok",
-    "done",
-    "gesendet",
-    "envoye",
-    "enviado",
-    "inviato",
-    "verzonden",
-    "confirmation",
-    "confirmed",
-];
+/// PHP's own words for a script that died half-way, under status 200.
+pub(super) fn has_died(body: &[u8]) -> bool {
+    [b"<b>Fatal error</b>".as_slice(), b"<b>Parse error</b>"].iter().any(|e| memchr::memmem::find(body, e).is_some())
+}
 
-/// Where a redirect leads: to another page, or to a login, an error, the form again.
-pub(super) fn redirect(post: &Post<'_>, location: &str) -> Outcome {
-    let own = url::own(post.request);
-    let (Some(target), Some(page)) = (Url::absolute(&own), post.page()) else {
-        return Outcome::unknown("no_page");
-    };
-    let Some(to) = Url::resolve(location, &target) else { return Outcome::unknown("redirect_to_no_page") };
-    // `sign-in` counts in pieces and as a whole.
-    let mut path = flat_words(&to.path);
-    path.extend(to.path.split('/').map(|segment| flat_words(segment).concat()));
-    let says = |words: &[String], list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
-    let pairs: Vec<_> = form_urlencoded::parse(to.query.as_bytes()).collect();
-    // `?error=0` is no error, `?status=error` and `?error=mail` are.
-    let is_on = |value: &str| !matches!(value, "0" | "false" | "no" | "none");
-    let query = |list: &[&str]| {
-        pairs
-            .iter()
-            .any(|(key, value)| (says(&flat_words(key), list) && is_on(value)) || says(&flat_words(value), list))
-    };
-    if says(&path, BAD) || query(BAD) || says(&flat_words(to.fragment), BAD) {
-        return Outcome::refused(Reason::Validation, "redirect_to_error");
-    }
-    if says(&path, LOGIN) {
-        return Outcome::refused(Reason::Login, "redirect_to_login");
-    }
-    if to.is_same_page(&page) || to.is_same_page(&target) {
-        if query(GOOD) || says(&flat_words(to.fragment), GOOD) {
-            return Outcome::accepted("redirect_with_success_mark");
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use crate::form::testing::{ANA, Case};
+
+    #[test]
+    fn a_next_page_by_name_or_a_marked_page_of_its_own_is_a_good_end() {
+        for location in [
+            "/thank-you",
+            "/danke.html",
+            "/merci",
+            "/gracias",
+            "/grazie",
+            "/obrigado",
+            "/bedankt",
+            "/dziekujemy",
+            "/tack",
+            "/contact?sent=1",
+            "/contact?success",
+            "/contact?mail=ok",
+            "/contact#danke",
+        ] {
+            assert_eq!(Case::post("/mail.php", ANA).redirect(302, location).verdict(), "lead", "{location}");
         }
-        return Outcome::unknown("redirect_to_own_page");
+        for location in ["/contact?sent=0", "/contact?sent=1&error=2", "/contact", "/mail.php?page=2"] {
+            assert_ne!(Case::post("/mail.php", ANA).redirect(302, location).verdict(), "lead", "{location}");
+        }
     }
-    Outcome::accepted("redirect_to_other_page")
-}
 
-fn flat_words(text: &str) -> Vec<String> {
-    words(text).into_iter().flatten().collect()
+    #[test]
+    fn legacy_mailers_answer_scripts_in_json() {
+        for (answer, verdict) in [
+            (r#"{"status":"success"}"#, "lead"),
+            (r#"{"error":false}"#, "lead"),
+            (r#"{"type":"success","text":"x"}"#, "lead"),
+            (r#"{"type":"error","text":"x"}"#, "validation"),
+            (r#"{"error":true}"#, "validation"),
+            (r#"{"status":"error"}"#, "validation"),
+            (r#"{"message":"x"}"#, "unknown_outcome"),
+        ] {
+            let case = Case::post("/send.php", ANA).html(200, answer).header("x-requested-with", "XMLHttpRequest");
+            assert_eq!(case.verdict(), verdict, "{answer}");
+        }
+    }
+
+    proptest! {
+        /// Whatever a visitor posts and a site answers, some handler says something, and none panics.
+        #[test]
+        fn noise_in_the_shape_of_any_software_is_read(
+            body in "(form_id=|form_build_id=|webform_submission_|_node_|_add_form|op=Next|x%5B_token%5D|_token=|option=|\
+                com_contact|task=contact.submit|tx_powermail_pi1%5Bfield%5D%5B|tx_form_formframework%5B|%5B__state%5D|\
+                \\{\"components\":|\"snapshot\":|\"calls\":|\"query\":\"mutation |\"variables\":|[\\[\\]{}\":,&=.]|[a-z]){0,40}",
+            answer in "(<form|<input name=|data-page=|\"props\":|\"component\":|\"errors\":|\"command\":|\"data\":|\"url\":|\
+                joomla-alert|\"joomla.messages\":|<turbo-stream|[\\[\\]{}\":,<>/=]|[a-z ]){0,40}",
+            header in prop_oneof![
+                Just("x-livewire"), Just("x-inertia"), Just("hx-request"), Just("next-action"), Just("x-requested-with"),
+            ],
+            is_json in any::<bool>(),
+            status in prop_oneof![Just(200_u16), Just(302), Just(303), Just(422)],
+        ) {
+            let mut case = Case::post("/contact", body).header(header, "true").html(status, &answer);
+            case.answer_headers.extend([("location", "/?a=%zz#"), ("hx-trigger", "{\"a\":{\"type\":7}}")]);
+            if is_json {
+                case.content_type = "application/json";
+            }
+            drop(case.read());
+        }
+    }
 }

@@ -4,7 +4,7 @@ mod parts;
 
 use serde_json::Value;
 
-use super::{Handler, Outcome, Post, Recognised, form_id, generic, is_number, json_id, machine_word};
+use super::{Handler, Outcome, Post, Recognised, form_id, is_number, json_id, machine_word, redirect};
 use crate::form::answer::Answer;
 use crate::form::html;
 use crate::form::roles::Declared;
@@ -50,7 +50,7 @@ impl Handler for Gravity {
             return failure.unwrap_or(said);
         }
         if let Some(location) = answer.header("location").filter(|_| answer.is_redirect()) {
-            return generic::redirect(post, location);
+            return redirect::target(post, location).outcome_where_only_success_redirects();
         }
         if let Some(outcome) = Outcome::before_body(answer) {
             return outcome;

@@ -6,7 +6,7 @@ use super::{Outcome, machine_word};
 use crate::reason::Reason;
 
 /// Keys that say how it went.
-const VERDICT_KEYS: &[&str] = &["success", "ok", "status", "result", "sent"];
+const VERDICT_KEYS: &[&str] = &["success", "ok", "status", "result", "sent", "type"];
 /// Words of a good end. Texts meant for people are not among them.
 const GOOD: &[&str] =
     &["success", "successful", "succeeded", "ok", "okay", "sent", "mail_sent", "true", "1", "accepted"];
@@ -123,6 +123,9 @@ mod tests {
             (r#"{"status":"error"}"#, Some(false)),
             (r#"{"ok":true,"status":"failed"}"#, Some(false)),
             (r#"{"error":"nope"}"#, Some(false)),
+            (r#"{"type":"success","message":"Thanks"}"#, Some(true)),
+            (r#"{"type":"danger","status":"ok"}"#, Some(false)),
+            (r#"{"data":{"type":"contacts","id":"7"}}"#, None),
             (r#"{"status":"pending"}"#, None),
             (r#"{"message":"success"}"#, None),
             (r#"[{"success":true}]"#, None),

@@ -1,6 +1,6 @@
 //! Mailchimp for WordPress (4.13). A post to the page itself; fields have the names of Mailchimp's merge tags.
 
-use super::{Handler, Outcome, Post, Recognised, declare, form_id, generic};
+use super::{Handler, Outcome, Post, Recognised, declare, form_id, redirect};
 use crate::form::answer::Answer;
 use crate::form::roles::{Declared, Role};
 use crate::reason::Reason;
@@ -25,7 +25,7 @@ impl Handler for Mc4wp {
 
     fn outcome(&self, post: &Post<'_>, answer: &Answer<'_>) -> Outcome {
         if let Some(location) = answer.header("location").filter(|_| answer.is_redirect()) {
-            return generic::redirect(post, location);
+            return redirect::target(post, location).outcome_where_only_success_redirects();
         }
         if let Some(outcome) = Outcome::before_body(answer) {
             return outcome;
@@ -102,11 +102,11 @@ mod tests {
     }
 
     #[test]
-    fn a_redirect_counts_where_it_leads_to_another_page() {
+    fn a_redirect_counts_unless_it_leads_to_an_error_or_a_login() {
         for (location, verdict) in [
             ("/thanks", "lead"),
             ("https://lists.example/welcome", "lead"),
-            ("/contact/", "unknown_outcome"),
+            ("/contact/", "lead"),
             ("/wp-login.php", "login"),
             ("/error", "validation"),
         ] {

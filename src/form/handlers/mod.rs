@@ -4,27 +4,40 @@
 //! own fields and the machine words of its own answers; everything that is alike for all (roles, vetoes, rules, event
 //! ids) is done once, outside. Message texts are never looked at: they are in the site's language.
 
+mod account;
 mod cf7;
 mod coblocks;
 mod declare;
 mod divi;
+mod drupal;
 mod elementor;
 mod everest;
 mod fluent;
 mod formidable;
 mod forminator;
+mod fragment;
 mod generic;
+mod graphql;
 mod gravity;
 mod happyforms;
 mod html_forms;
+mod inertia;
 mod jetpack;
+mod joomla;
 mod json;
 mod kadence;
+mod laravel;
+mod livewire;
 mod mc4wp;
 mod metform;
+mod next_page;
 mod ninja;
+mod powermail;
+mod redirect;
 mod spectra;
 mod sureforms;
+mod symfony;
+mod typo3_form;
 mod wordpress;
 mod wpforms;
 
@@ -48,7 +61,7 @@ pub(super) struct Post<'a> {
     /// The form on the learned page, and how much of that page was marked as wrong.
     pub form: Option<&'a PageForm>,
     pub invalid_marks: usize,
-    pub success_marks: usize,
+    pub success_messages: usize,
     /// Absolute URL of the page the form was on.
     pub page_url: &'a str,
 }
@@ -212,6 +225,12 @@ pub(super) trait Handler: Sync {
         false
     }
 
+    /// Whether anything may be posted this way and not only what visitors write to the site: then a submission without an
+    /// address or a number is not looked at further.
+    fn takes_anything(&self, _post: &Post<'_>) -> bool {
+        false
+    }
+
     /// What the page says that an [`Outcome::Later`] redirected to.
     fn follow_up(&self, _expected: &Expected, _page: &Answer<'_>) -> Outcome {
         Outcome::unknown("follow_up_not_understood")
@@ -226,16 +245,15 @@ pub struct Expected {
     /// The learned form, and how much of its page was marked as wrong.
     pub(super) form: Option<PageForm>,
     pub(super) invalid_marks: usize,
-    pub(super) success_marks: usize,
-    /// Absolute URL of the page the form was on.
-    pub(super) page_url: String,
+    pub(super) success_messages: usize,
     /// Absolute URL of the page that is expected.
     pub url: String,
 }
 
 /// The handler whose post it is; the generic rule where there is none.
 pub(super) fn recognise(post: &Post<'_>) -> (&'static dyn Handler, Recognised) {
-    let mut known = HANDLERS.iter().copied().chain([&wordpress::AdminAjax as &dyn Handler]);
+    let ajax = [&wordpress::AdminAjax as &dyn Handler];
+    let mut known = HANDLERS.iter().copied().chain(ajax).chain(FRAMEWORKS.iter().copied());
     known
         .find_map(|handler| Some((handler, handler.recognise(post)?)))
         .unwrap_or_else(|| (&generic::Generic, generic::recognise(post)))
@@ -243,7 +261,8 @@ pub(super) fn recognise(post: &Post<'_>) -> (&'static dyn Handler, Recognised) {
 
 /// The handler with that name.
 pub(super) fn by_name(name: &str) -> Option<&'static dyn Handler> {
-    HANDLERS.iter().copied().chain([&generic::Generic as &dyn Handler]).find(|handler| handler.name() == name)
+    let all = HANDLERS.iter().chain(FRAMEWORKS).copied();
+    all.chain([&generic::Generic as &dyn Handler]).find(|handler| handler.name() == name)
 }
 
 /// Known software; the first that recognises a post has it.
@@ -268,7 +287,16 @@ static HANDLERS: &[&dyn Handler] = &[
     &spectra::Spectra,
     &coblocks::CoBlocks,
     &html_forms::HtmlForms,
+    &drupal::Drupal,
+    &joomla::Joomla,
+    &powermail::Powermail,
+    &typo3_form::FormFramework,
 ];
+
+/// What applications are built with. They come last: some are known by a cookie of the whole site, beside which other
+/// software may live.
+static FRAMEWORKS: &[&dyn Handler] =
+    &[&livewire::Livewire, &inertia::Inertia, &laravel::Laravel, &symfony::Symfony, &graphql::GraphQl];
 
 /// A form's stable id from the id that its software gave it; `None` for anything that is no such id.
 fn form_id(handler: &str, id: &str) -> Option<String> {

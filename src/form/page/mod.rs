@@ -23,9 +23,9 @@ pub struct Page {
     pub forms: Vec<PageForm>,
     /// Elements that are marked as wrong: `aria-invalid="true"`, a class that says error or invalid.
     pub invalid_marks: usize,
-    /// Elements in sight whose class says success.
+    /// Messages of success in sight.
     #[serde(default)]
-    pub success_marks: usize,
+    pub success_messages: usize,
     /// The name of its encoding, unless that is UTF-8: forms are submitted in the encoding of their page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoding: Option<String>,

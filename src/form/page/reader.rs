@@ -8,6 +8,7 @@ use lol_html::ElementContentHandlers;
 use lol_html::html_content::{Element, TextChunk};
 
 use super::{FieldKind, Meaning, Page, PageField, PageForm, markers};
+use crate::form::flash;
 use crate::form::html::{self, MAX_ELEMENTS, attribute, unescape};
 use crate::form::names;
 use crate::form::tokens::Role;
@@ -133,8 +134,7 @@ fn on_element(reader: &Rc<RefCell<Reader>>, element: &mut Element<'_, '_>) -> lo
     let tag = element.tag_name();
     let classes = element.get_attribute("class").unwrap_or_default();
     now.page.invalid_marks += usize::from(is_marked_invalid(element, &classes));
-    now.page.success_marks +=
-        usize::from(is_marked_successful(&classes) && now.concealing == 0 && !is_concealing(element));
+    now.page.success_messages += usize::from(now.concealing == 0 && flash::is_success(element, &classes));
     let undo = match tag.as_str() {
         "form" => {
             now.open_form(element, &classes);
@@ -394,16 +394,6 @@ fn is_concealing(element: &Element<'_, '_>) -> bool {
 
 /// Words that class names of refused fields and their messages contain in every framework seen.
 const INVALID_WORDS: &[&str] = &["error", "errors", "invalid", "danger", "fehler", "erreur", "haserror"];
-
-/// `alert-success`, `form_success`, `success`. Not what frameworks put on a field that is valid beside others that are
-/// not (`has-success`), nor buttons.
-fn is_marked_successful(classes: &str) -> bool {
-    classes.split_ascii_whitespace().any(|class| {
-        let mut words = class.split(['-', '_']);
-        words.clone().any(|word| word.eq_ignore_ascii_case("success"))
-            && !words.any(|word| ["has", "btn", "button", "text"].iter().any(|other| word.eq_ignore_ascii_case(other)))
-    })
-}
 
 fn is_marked_invalid(element: &Element<'_, '_>, classes: &str) -> bool {
     if element.get_attribute("aria-invalid").is_some_and(|value| value.eq_ignore_ascii_case("true")) {

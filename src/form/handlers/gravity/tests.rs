@@ -109,11 +109,11 @@ fn a_page_or_a_frame_shows_the_confirmation_of_the_form_that_was_posted() {
 }
 
 #[test]
-fn a_redirect_counts_where_it_leads_to_another_page() {
+fn a_redirect_counts_unless_it_leads_to_an_error_or_a_login() {
     for (location, verdict) in [
         ("/thanks", "lead"),
         ("https://pay.example/next", "lead"),
-        ("/quote/", "unknown_outcome"),
+        ("/quote/", "lead"),
         ("/wp-login.php?redirect_to=%2Fquote", "login"),
         ("/quote/?error=1", "validation"),
     ] {

@@ -1,0 +1,39 @@
+//! What the page says that a browser loads after a redirect back to the form.
+
+use super::{Expected, Outcome};
+use crate::form::answer::Answer;
+use crate::form::flash::{self, Flash};
+use crate::reason::Reason;
+
+/// Its body; an error page tells nothing of the submission.
+pub(super) fn body<'a>(page: &'a Answer<'_>) -> Result<&'a [u8], Outcome> {
+    if !page.status().is_success() {
+        return Err(Outcome::unknown(format!("next_page_status:{}", page.status().as_u16())));
+    }
+    page.body().map_err(Outcome::without_body)
+}
+
+/// That nothing is marked wrong is not enough for yes: a site may show its errors in a way of its own. It takes a message
+/// of success that the page does not always show, or a page without the form.
+pub(super) fn outcome(expected: &Expected, page: &Answer<'_>) -> Outcome {
+    let body = match body(page) {
+        Ok(body) => body,
+        Err(said) => return said,
+    };
+    let Some(forms) = page.page().filter(|_| !body.trim_ascii().is_empty()) else {
+        return Outcome::unknown("next_page_not_html");
+    };
+    if forms.invalid_marks > expected.invalid_marks {
+        let Some(_) = expected.form else { return Outcome::unknown("page_not_learned") };
+        return Outcome::refused(Reason::Validation, "marked_invalid");
+    }
+    match (flash::read(body), &expected.form) {
+        // No more marks than the page always has: a lasting notice, or a warning that is not counted as a mark.
+        (Flash::Failure, _) => Outcome::unknown("message_of_failure"),
+        (Flash::Success, _) if forms.success_messages > expected.success_messages => {
+            Outcome::accepted("message_of_success")
+        }
+        (_, Some(form)) if !forms.has_form(form) => Outcome::accepted("form_gone"),
+        _ => Outcome::unknown("next_page_not_telling"),
+    }
+}
