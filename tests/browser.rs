@@ -2,33 +2,26 @@
 //! sidecar, a PHP site, and what Graph received in the end.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "support/chromium.rs"]
+mod chromium;
 #[path = "../examples/demo/graph.rs"]
 mod graph;
 mod support;
 
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use fantoccini::{Client, ClientBuilder, Locator};
+use chromium::{click, fill_in};
+use fantoccini::Client;
 use graph::Graph;
-use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
-use support::{Process, wait_until};
+use support::{Process, free_port, system, wait_for_port, wait_until};
 
 /// A documentation address (RFC 5737): the visitor's, as nginx reports it.
 const VISITOR: &str = "203.0.113.42";
 const SITE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sites/quote");
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap().port()
-}
-
-fn wait_for_port(port: u16) {
-    wait_until(&format!("port {port}"), || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
-}
 
 /// What stands before a sidecar in real life, and says where the visitor comes from.
 fn nginx(dir: &Path, port: u16, sidecar: u16) -> Process {
@@ -42,8 +35,7 @@ fn nginx(dir: &Path, port: u16, sidecar: u16) -> Process {
          proxy_set_header Host $http_host; proxy_set_header X-Forwarded-For {VISITOR}; }} }} }}\n"
     );
     std::fs::write(&conf, text).unwrap();
-    let path = format!("{}:/usr/sbin", std::env::var("PATH").unwrap_or_default());
-    let process = Process::start(Command::new("nginx").arg("-c").arg(conf).env("PATH", path));
+    let process = Process::start(system("nginx").arg("-c").arg(conf));
     wait_for_port(port);
     process
 }
@@ -97,47 +89,20 @@ impl Stage {
         ]);
         let port = free_port();
         let nginx = nginx(dir.path(), port, sidecar.address("address").port());
-        let driver_port = free_port();
-        let driver = Process::start(Command::new("chromedriver").arg(format!("--port={driver_port}")));
-        wait_for_port(driver_port);
-        let profile = format!("--user-data-dir={}", dir.path().join("profile").display());
-        let args = json!([
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-quic",
-            "--no-first-run",
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--disable-sync",
-            profile
-        ]);
-        let capabilities: Map<String, Value> =
-            Map::from_iter([("goog:chromeOptions".to_owned(), json!({"args": args}))]);
-        let browser = ClientBuilder::new(HttpConnector::new())
-            .capabilities(capabilities)
-            .connect(&format!("http://127.0.0.1:{driver_port}"))
-            .await
-            .expect("chromedriver opens a browser");
+        let (driver, browser) = chromium::open(dir.path()).await;
         let url = format!("http://localhost:{port}");
         Self { graph, sidecar, browser, url, _php: php, _nginx: nginx, _driver: driver, dir }
     }
 
-    async fn click(&self, css: &str) {
-        self.browser.wait().for_element(Locator::Css(css)).await.unwrap().click().await.unwrap();
-    }
-
     async fn fill_in(&self) {
-        for (name, value) in [
+        let fields = [
             ("first_name", "Ana"),
             ("last_name", "Ruíz"),
             ("email", " Ana.Ruiz@Example.com "),
             ("phone", "0171 555 01234"),
             ("message", "Please call me back."),
-        ] {
-            let field = self.browser.find(Locator::Css(&format!("[name={name}]"))).await.expect(name);
-            field.send_keys(value).await.unwrap();
-        }
+        ];
+        fill_in(&self.browser, &fields).await;
     }
 
     async fn cookie(&self, name: &str) -> Option<String> {
@@ -167,10 +132,6 @@ fn posts(log: &[Value]) -> Vec<&Value> {
     log.iter().filter(|request| request["method"] == "POST").collect()
 }
 
-fn run(test: impl Future<Output = ()>) {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test);
-}
-
 /// The button is pressed again while the first request is under way: PHP takes 150 ms for its answer.
 const DOUBLE_CLICK: &str =
     "const b = document.querySelector('form#quote [type=submit]'); b.click(); setTimeout(() => b.click(), 60);";
@@ -178,12 +139,12 @@ const DOUBLE_CLICK: &str =
 #[test]
 #[ignore = "needs php-cli, nginx, chromium and chromium-driver"]
 fn a_visitor_who_accepts_the_banner_is_one_lead_with_everything_in_it() {
-    run(async {
+    chromium::run(async {
         let stage = Stage::set().await;
         let browser = &stage.browser;
         browser.goto(&format!("{}/?fbclid=IwAR0Browser_-x", stage.url)).await.unwrap();
         assert_eq!(stage.cookie("_fbc").await, None, "no cookie before the banner is answered");
-        stage.click("#accept").await;
+        click(&stage.browser, "#accept").await;
         // The next page tells where it came from; that is how the click survives until now.
         browser.goto(&format!("{}/?fbclid=IwAR0Browser_-x", stage.url)).await.unwrap();
         let fbc = stage.cookie("_fbc").await.expect("the landing set _fbc");
@@ -230,10 +191,10 @@ fn a_visitor_who_accepts_the_banner_is_one_lead_with_everything_in_it() {
 #[test]
 #[ignore = "needs php-cli, nginx, chromium and chromium-driver"]
 fn a_visitor_who_rejects_the_banner_is_a_bare_event_that_meta_refuses() {
-    run(async {
+    chromium::run(async {
         let stage = Stage::set().await;
         stage.browser.goto(&format!("{}/?fbclid=IwAR0Browser_-x", stage.url)).await.unwrap();
-        stage.click("#reject").await;
+        click(&stage.browser, "#reject").await;
         stage.browser.goto(&format!("{}/?fbclid=IwAR0Browser_-x", stage.url)).await.unwrap();
         assert_eq!(stage.cookie("_fbc").await, None);
         stage.fill_in().await;

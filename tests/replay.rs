@@ -16,7 +16,7 @@ use capi_sidecar::lead::name::split_name;
 use capi_sidecar::lead::normalize::{Country, normalize};
 use graph::Graph;
 use serde_json::Value;
-use support::{InProcess, Site, send, wait_until};
+use support::{InProcess, Site, decisions, send, wait_until};
 
 fn cases() -> Vec<PathBuf> {
     let root = std::env::var("CAPI_FIXTURES").expect("CAPI_FIXTURES names the folder of the recordings");
@@ -81,12 +81,12 @@ fn recorded_plugins_are_judged_as_they_should_be() {
         let response = std::fs::read(case.join("response.http")).unwrap();
         next_answer.lock().unwrap().clone_from(&response);
         let before = graph.events().len();
-        let decided = decisions(&proxy);
+        let before_it = decided(&proxy);
         let reply = send(proxy.address, &request);
         let end = |bytes: &[u8]| bytes.windows(4).position(|w| w == b"\r\n\r\n").unwrap() + 4;
         assert!(received.next().body == request[end(&request)..], "{name}: the request's body passed unchanged");
         assert!(reply.body == response[end(&response)..], "{name}: the answer's body passed unchanged");
-        wait_until("the decision", || decisions(&proxy) > decided);
+        wait_until("the decision", || decided(&proxy) > before_it);
         if lead {
             graph.wait_for(before + 1, support::PATIENCE);
             let event = graph.events().pop().unwrap();
@@ -109,10 +109,6 @@ fn recorded_plugins_are_judged_as_they_should_be() {
 }
 
 /// All decisions so far, whatever they were.
-fn decisions(proxy: &InProcess) -> u64 {
-    let text = send(proxy.admin, b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").text();
-    text.lines()
-        .filter(|line| line.starts_with("capi_decisions_total{"))
-        .filter_map(|l| l.rsplit(' ').next()?.parse::<u64>().ok())
-        .sum()
+fn decided(proxy: &InProcess) -> u64 {
+    decisions(proxy.admin).values().sum()
 }

@@ -341,6 +341,31 @@ impl Drop for Process {
     }
 }
 
+/// A program that may lie where only administrators look.
+pub fn system(program: &str) -> Command {
+    let mut command = Command::new(program);
+    command.env("PATH", format!("{}:/usr/sbin", std::env::var("PATH").unwrap_or_default()));
+    command
+}
+
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap().port()
+}
+
+pub fn wait_for_port(port: u16) {
+    wait_until(&format!("port {port}"), || TcpStream::connect(("127.0.0.1", port)).is_ok());
+}
+
+/// Everything that was decided so far, as `"decision reason"` with how often.
+pub fn decisions(admin: SocketAddr) -> BTreeMap<String, u64> {
+    let text = send(admin, b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").text();
+    let row = |line: &str| {
+        let (labels, count) = line.strip_prefix("capi_decisions_total{decision=\"")?.split_once("\"} ")?;
+        Some((labels.replace("\",reason=\"", " "), count.parse().ok()?))
+    };
+    text.lines().filter_map(row).collect()
+}
+
 /// Waits for something that must become true.
 pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
