@@ -244,7 +244,12 @@ fn meaning(field: &Field, known: &Known<'_>, on_page: Option<&PageField>) -> Fou
     }
     if let Some(declared) = known.declared.iter().find(|declared| declared.field == name) {
         let source = if declared.source == "answer" { Source::Answer } else { Source::Handler };
-        return declared.role.map_or(Found::NotContact, |role| Found::Role(role, source));
+        match declared.role {
+            Some(role) if fits(role, value) => return Found::Role(role, source),
+            None => return Found::NotContact,
+            // Whatever the software calls it: the value is something else, and others may say what.
+            Some(_) => {}
+        }
     }
     if volatile::is_volatile(name) {
         return Found::NotContact;
@@ -354,6 +359,8 @@ fn is_phone(value: &str) -> bool {
     (6..=17).contains(&digits) && letters <= 4 && !value.contains(['@', ':'])
 }
 
+type Shape<'a> = &'a dyn Fn(&str) -> bool;
+
 /// Fields that nothing else tells: exactly one e-mail address, exactly one number in international form. A number in
 /// national form is a guess: order numbers look like that.
 fn by_shape<'a>(unread: &[&'a Field], candidates: &mut Vec<Candidate<'a>>) {
@@ -362,7 +369,7 @@ fn by_shape<'a>(unread: &[&'a Field], candidates: &mut Vec<Candidate<'a>>) {
         |value: &str| value.chars().all(|c| c.is_ascii_digit() || matches!(c, '+' | ' ' | '-' | '(' | ')' | '.' | '/'));
     let international = |value: &str| value.starts_with('+') && (8..=15).contains(&digits(value)) && plain(value);
     let national = |value: &str| value.starts_with(['0', '(']) && (9..=13).contains(&digits(value)) && plain(value);
-    let shapes: [(Key, Source, &dyn Fn(&str) -> bool); 3] = [
+    let shapes: [(Key, Source, Shape<'_>); 3] = [
         (Key::Em, Source::Shape, &is_email),
         (Key::Ph, Source::Shape, &international),
         (Key::Ph, Source::Guess, &national),

@@ -70,10 +70,10 @@ pub(super) fn outcome(rule: &SuccessRule, request: &RequestRecord, answer: &Answ
             return unmet("header");
         }
     }
-    if rule.selector.is_some() || !rule.json.is_empty() {
-        if let Err(why) = answer.body() {
-            return Outcome::without_body(why);
-        }
+    if (rule.selector.is_some() || !rule.json.is_empty())
+        && let Err(why) = answer.body()
+    {
+        return Outcome::without_body(why);
     }
     for (pointer, pattern) in &rule.json {
         let value = answer.json().and_then(|json| json.pointer(pointer));

@@ -471,3 +471,11 @@ fn debug_output_shows_no_contact_data() {
     let debug = format!("{reading:?}");
     assert!(!debug.contains("Ana") && !debug.contains("example.com") && !debug.contains("555"), "{debug}");
 }
+
+#[test]
+fn a_declared_role_that_the_value_cannot_be_leaves_the_word_to_others() {
+    let body = "action=fluentform_submit&form_id=1&data=x%5Bfirst_name%5D%3Dana%2540example.com%26email%3D%26phone%3Dcall%2Bme";
+    let answer = r#"{"success":true,"data":{"insert_id":1,"result":{"message":"x"}}}"#;
+    let reading = Case::post("/wp-admin/admin-ajax.php", body).json(200, answer).read();
+    assert_eq!((contact(&reading, Key::Fn), contact(&reading, Key::Ph)), (None, None));
+}

@@ -33,7 +33,7 @@ impl Learning {
                 }
             }
             Err(error) => {
-                tracing::warn!(%error, "the forms of the site's pages could not be read and are learned anew")
+                tracing::warn!(%error, "the forms of the site's pages could not be read and are learned anew");
             }
         }
         stats.pages_known.store(pages.len() as u64, Ordering::Relaxed);

@@ -6,8 +6,8 @@ use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
+use http::{HeaderMap, HeaderValue};
 
 /// Pages whose reading is remembered; more share their places, and are read more often.
 const SLOTS: usize = 8192;
@@ -63,7 +63,7 @@ impl PageWatch {
         {
             return false;
         }
-        let (slot, tag) = self.place(key, answer);
+        let (slot, tag) = Self::place(key, answer);
         let Some(slot) = self.slots.get(slot) else { return false };
         let now = self.seconds();
         let seen = slot.load(Ordering::Relaxed);
@@ -114,10 +114,10 @@ impl PageWatch {
     }
 
     /// A page that has another length is another page: it has changed, or somebody else is served there.
-    fn place(&self, key: &str, answer: &HeaderMap) -> (usize, u64) {
+    fn place(key: &str, answer: &HeaderMap) -> (usize, u64) {
         let mut hash = DefaultHasher::new();
         key.hash(&mut hash);
-        answer.get(CONTENT_LENGTH).map(|length| length.as_bytes()).hash(&mut hash);
+        answer.get(CONTENT_LENGTH).map(HeaderValue::as_bytes).hash(&mut hash);
         (place_of(key), hash.finish() & !DUE_MASK)
     }
 

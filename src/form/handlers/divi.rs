@@ -124,8 +124,8 @@ fn role(field: &Field, own: &str, described: Described<'_>) -> Option<Declared> 
     };
     match meaning {
         Meaning::NotContact => not_contact,
-        _ if described.kind == "email" => declare::is(field, declare::EM, By::Handler),
-        Meaning::Role(role) => declare::is(field, role, By::Handler),
+        _ if described.kind == "email" => Some(declare::is(field, declare::EM, By::Handler)),
+        Meaning::Role(role) => Some(declare::is(field, role, By::Handler)),
         Meaning::Unknown => None,
     }
 }

@@ -112,7 +112,7 @@ fn role(field: &Field) -> Option<Declared> {
         }
         _ => return None,
     };
-    is(field, role, By::Handler)
+    Some(is(field, role, By::Handler))
 }
 
 /// The blank form has an empty box for errors already.

@@ -83,7 +83,7 @@ fn role(field: &Field) -> Option<Declared> {
         "phone" => declare::PH,
         _ => return None,
     };
-    declare::is(field, role, By::Handler)
+    Some(declare::is(field, role, By::Handler))
 }
 
 #[cfg(test)]

@@ -112,7 +112,7 @@ fn role(field: &Field, item: &Value) -> Option<Declared> {
     match by_label {
         // A company's name, a friend's address.
         Meaning::NotContact => Some(Declared::not_contact(&field.name)),
-        _ => declare::is(field, by_type, By::Answer),
+        _ => Some(declare::is(field, by_type, By::Answer)),
     }
 }
 

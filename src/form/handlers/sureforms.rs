@@ -80,7 +80,7 @@ fn role(field: &Field) -> Option<Declared> {
     match names::of_label(&label) {
         // Somebody else's.
         Meaning::NotContact => Some(Declared::not_contact(&field.name)),
-        _ => declare::is(field, role, By::Handler),
+        _ => Some(declare::is(field, role, By::Handler)),
     }
 }
 

@@ -192,7 +192,7 @@ impl<'a> Group<'a> {
             let (_, role) = roles.iter().find(|(own, _)| own == number)?;
             role.map_or_else(
                 || Some(Declared::not_contact(&field.name)),
-                |role| declare::is(field, role, declare::By::Handler),
+                |role| Some(declare::is(field, role, declare::By::Handler)),
             )
         });
         declared.collect()
