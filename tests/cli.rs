@@ -147,7 +147,60 @@ fn explain_says_no_lead_with_exit_code_0() {
     .unwrap();
     let output = run(&["explain", "--request", &request.display().to_string()], "");
     assert_eq!(output.status.code(), Some(0));
-    assert!(String::from_utf8_lossy(&output.stdout).contains("decision  no_lead: "));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("decision    no_lead: "));
+}
+
+#[test]
+fn explain_in_words_can_be_shown_to_anybody() {
+    let dir = tempfile::tempdir().unwrap();
+    let (request, response) = visitor(dir.path());
+    let args = ["explain", "--request", &request, "--response", &response, "--default-country", "DE"];
+    let text = String::from_utf8(run(&args, "").stdout).unwrap();
+    for step in [
+        "recognised  as generic, form ",
+        "page        https://shop.example/quote; its form is not known (give --page)",
+        "field       phone is ph (by name, 75 %)",
+        "answer      accepted, by redirect_to_other_page",
+        "consent     granted by cookieyes: ",
+        "decision    lead: accepted",
+    ] {
+        assert!(text.contains(step), "{step:?} is missing in:\n{text}");
+    }
+    for secret in ["ana.ruiz", "Ana.Ruiz", "01234", "Ru", "539dba384e7bad34", "203.0.113.42"] {
+        assert!(!text.contains(secret), "{secret:?} is shown in:\n{text}");
+    }
+}
+
+#[test]
+fn explain_reads_the_page_after_a_redirect_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let request = file(
+        "request",
+        "POST /contact HTTP/1.1\r\nHost: shop.example\r\nReferer: http://shop.example/contact\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\n\r\nemail=ana.ruiz%40example.com",
+    );
+    let response = file("response", "HTTP/1.1 302 Found\r\nLocation: /contact\r\n\r\n");
+    let page = file("page", "<form><input name=email></form>");
+    let answer = |html: &str| format!("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n{html}");
+    let done = file("done", &answer("<div class='alert alert-success'>x</div><form><input name=email></form>"));
+    let refused = file("refused", &answer("<form><input name=email class=is-invalid></form>"));
+    for (more, decision) in [
+        (vec![], ("no_lead", "unknown_outcome", "later")),
+        (vec!["--follow-up", &done], ("lead", "accepted", "accepted")),
+        (vec!["--follow-up", &refused], ("no_lead", "validation", "refused")),
+    ] {
+        let args = ["explain", "--request", &request, "--response", &response, "--page", &page, "--format", "json"];
+        let output = run(&[&args[..], &["--consent-unknown", "grant"], &more[..]].concat(), "");
+        let said = &json_lines(&output)[0];
+        let text = |key: &str| said[key].as_str().unwrap_or_default().to_owned();
+        assert_eq!((text("decision").as_str(), text("reason").as_str(), text("outcome").as_str()), decision);
+        assert_eq!(said["page_form_known"], true);
+    }
 }
 
 #[test]
