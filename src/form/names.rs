@@ -339,6 +339,15 @@ mod tests {
             ("Firma", "not"),
             ("Postleitzahl", "zp"),
             ("Your message (optional)", "not"),
+            ("Mobilfunknummer", "ph"),
+            ("Voor- en achternaam", "name"),
+            ("F\u{f6}r- och efternamn", "name"),
+            ("Name, Vorname", "name"),
+            ("What's your name?", "name"),
+            ("Zip/Postal Code", "zp"),
+            ("State / Province", "st"),
+            ("Your doctor's phone", "not"),
+            ("Referral email", "not"),
             ("I agree to the terms", "?"),
         ] {
             assert_eq!(said(of_label(label)), role, "{label}");

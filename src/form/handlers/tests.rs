@@ -83,3 +83,11 @@ fn what_any_other_software_calls_a_success_is_none_to_a_builder() {
         assert_eq!(page.page("<form><input name=email></form>").verdict(), "unknown_outcome", "{name}");
     }
 }
+
+#[test]
+fn every_handler_is_in_the_list_for_operators() {
+    let list = include_str!("../../../docs/FORMS.md");
+    for handler in super::HANDLERS.iter().chain(super::FRAMEWORKS) {
+        assert!(list.contains(&format!("`{}`", handler.name())), "{} is missing in docs/FORMS.md", handler.name());
+    }
+}
