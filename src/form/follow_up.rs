@@ -5,6 +5,7 @@ use super::handlers::{self, Expected, Outcome, Post};
 use super::url::{self, Url};
 use super::{Reading, Verdict};
 use crate::exchange::{Exchange, RequestRecord};
+use crate::reason::Reason;
 
 /// What the next page says.
 #[derive(Debug)]
@@ -39,16 +40,25 @@ pub fn follow_up(expected: &Expected, exchange: &Exchange) -> FollowUp {
     let answer = exchange.response.as_ref().map(Answer::new);
     let redirected = answer.as_ref().filter(|answer| answer.status().is_redirection());
     if let Some(url) = redirected.and_then(|answer| location(&exchange.request, answer)) {
-        return FollowUp::Moved(Expected { url, ..expected.clone() });
+        return match handlers::refusal_of_url(&url) {
+            Some(refusal) => told(refusal),
+            None => FollowUp::Moved(Expected { url, ..expected.clone() }),
+        };
     }
     let outcome = match (&answer, handlers::by_name(expected.handler)) {
         (Some(answer), Some(handler)) => handler.follow_up(expected, answer),
         _ => Outcome::unknown("follow_up_not_answered"),
     };
+    told(outcome)
+}
+
+fn told(outcome: Outcome) -> FollowUp {
     let (verdict, outcome, marker) = Reading::conclusion(outcome);
     // What is not told by now is not told at all.
-    let verdict =
-        if verdict == Verdict::Later { Verdict::NoLead(crate::reason::Reason::UnknownOutcome) } else { verdict };
+    let verdict = match verdict {
+        Verdict::Later => Verdict::NoLead(Reason::UnknownOutcome),
+        verdict => verdict,
+    };
     FollowUp::Told { verdict, outcome, marker }
 }
 

@@ -24,18 +24,16 @@ pub(super) fn selector(text: &str) -> Option<Cow<'static, Selector>> {
     text.parse().ok().map(Cow::Owned)
 }
 
-/// Runs the handlers over a document. They end it by an error. What came before an end is kept, so this says nothing.
-pub(super) fn run<'h>(html: &[u8], rows: impl IntoIterator<Item = Row<'h>>) {
+/// Runs the handlers over a document. They end it by an error; what came before is kept. Says whether all of it was looked
+/// at.
+pub(super) fn run<'h>(html: &[u8], rows: impl IntoIterator<Item = Row<'h>>) -> bool {
     let memory = MemorySettings::new().with_max_allowed_memory_usage(MAX_PARSER_MEMORY);
     let mut settings = Settings::new().with_strict(false).with_memory_settings(memory);
     for row in rows {
         settings = settings.append_element_content_handler(row);
     }
     let mut rewriter = HtmlRewriter::new(settings, |_: &[u8]| {});
-    if rewriter.write(html.get(..MAX_HTML).unwrap_or(html)).is_ok() {
-        // The end brings nothing that handlers could still want.
-        drop(rewriter.end());
-    }
+    rewriter.write(html.get(..MAX_HTML).unwrap_or(html)).is_ok() && rewriter.end().is_ok() && html.len() <= MAX_HTML
 }
 
 /// The first element a selector selects, as `read` sees it.

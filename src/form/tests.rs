@@ -479,3 +479,24 @@ fn a_declared_role_that_the_value_cannot_be_leaves_the_word_to_others() {
     let reading = Case::post("/wp-admin/admin-ajax.php", body).json(200, answer).read();
     assert_eq!((contact(&reading, Key::Fn), contact(&reading, Key::Ph)), (None, None));
 }
+
+#[test]
+fn a_page_without_the_form_can_be_many_things_besides_thanks() {
+    const PAGE: &str = "<form><input name=name><input name=email></form>";
+    let verdict = |html: &str| Case::post("/send.php", ANA).page(PAGE).html(200, html).verdict();
+    assert_eq!(verdict("<p>Danke!</p>"), "lead");
+    for (html, reason) in [
+        ("<script>alert('x');history.back();</script>", "validation"),
+        ("<p>x <a href='javascript:history.go(-1)'>back</a></p>", "validation"),
+        ("<form><input name=log><input type=password name=pwd></form>", "login"),
+        ("<b>Warning</b>: mail(): Failed to connect", "unknown_outcome"),
+        ("<meta http-equiv=refresh content=\"0;url=/contact?error=1\">", "validation"),
+        ("<meta http-equiv=Refresh content=\"0; URL='/contact'\">", "unknown_outcome"),
+    ] {
+        assert_eq!(verdict(html), reason, "{html}");
+    }
+    let endless = format!("{}<input name=name><input name=email>", "<i></i>".repeat(20_100));
+    assert_eq!(verdict(&endless), "unknown_outcome", "what was not looked at may hold the form");
+    let redirected = "<meta http-equiv=refresh content=\"0;url=/thanks\"><p>Danke!</p>";
+    assert_eq!(verdict(redirected), "lead");
+}

@@ -168,7 +168,9 @@ fn takes_the_place_of(form: &PageForm, post: &Post<'_>, answer: &Answer<'_>) -> 
     }
     // htmx names the target by its id: the form's own, that of something around it, or a place for messages.
     let target = post.request.header("hx-target").unwrap_or_default();
-    target == form.id || !flat_words(target).iter().any(|word| MESSAGE_AREAS.contains(&word.as_str()))
+    // Without an id nothing is told of it.
+    !target.is_empty()
+        && (target == form.id || !flat_words(target).iter().any(|word| MESSAGE_AREAS.contains(&word.as_str())))
 }
 
 #[cfg(test)]
@@ -179,7 +181,11 @@ mod tests {
         <p class="error"></p></form>"#;
 
     fn htmx(answer: &str) -> Case {
-        Case::post("/contact/send", ANA).header("hx-request", "true").html(200, answer).page(PAGE)
+        Case::post("/contact/send", ANA)
+            .header("hx-request", "true")
+            .header("hx-target", "contact-form")
+            .html(200, answer)
+            .page(PAGE)
     }
 
     #[test]

@@ -4,9 +4,11 @@
 //! known form that is gone from the page. Whatever else a 200 says stays unknown; a `[[form]]` rule can decide it.
 
 use super::redirect::{self, Target};
-use super::{Expected, Handler, Outcome, Post, Recognised, account, fragment, json, next_page};
+use super::{Expected, Handler, Outcome, Post, Recognised, address, fragment, json, next_page};
 use crate::form::answer::Answer;
 use crate::form::flash::{self, Flash};
+use crate::form::html::{self, attribute};
+use crate::form::page::Page;
 use crate::reason::Reason;
 
 pub(super) struct Generic;
@@ -44,13 +46,17 @@ impl Handler for Generic {
 
 /// Every post that is nobody else's.
 pub(super) fn recognise(post: &Post<'_>) -> Recognised {
-    account::of_target(post).map_or(Recognised::Form(None), Recognised::Never)
+    address::of_target(post).map_or(Recognised::Form(None), Recognised::Never)
 }
 
 /// What an answer says by signs that mean the same everywhere.
 pub(super) fn outcome(post: &Post<'_>, answer: &Answer<'_>) -> Outcome {
     if let Some(failure) = Outcome::of_status(answer) {
         return failure;
+    }
+    // Cloudflare's own page, whatever its status.
+    if answer.header("cf-mitigated").is_some() {
+        return Outcome::refused(Reason::Spam, "cf-mitigated");
     }
     if let Some(location) = answer.header("location").filter(|_| answer.is_redirect()) {
         return match redirect::target(post, location) {
@@ -110,8 +116,8 @@ fn html(post: &Post<'_>, answer: &Answer<'_>) -> Outcome {
     if page.invalid_marks > post.invalid_marks {
         return Outcome::refused(Reason::Validation, "marked_invalid");
     }
-    if has_died(body) {
-        return Outcome::refused(Reason::UpstreamError, "php_error");
+    if let Some(said) = page_of_failure(post, page, body) {
+        return said;
     }
     Outcome::accepted(if form_is_there { "message_of_success" } else { "form_gone" })
 }
@@ -119,6 +125,34 @@ fn html(post: &Post<'_>, answer: &Answer<'_>) -> Outcome {
 /// PHP's own words for a script that died half-way, under status 200.
 pub(super) fn has_died(body: &[u8]) -> bool {
     [b"<b>Fatal error</b>".as_slice(), b"<b>Parse error</b>"].iter().any(|e| memchr::memmem::find(body, e).is_some())
+}
+
+/// What a page may be, besides a good end, that does not show the form that was sent.
+pub(super) fn page_of_failure(post: &Post<'_>, page: &Page, body: &[u8]) -> Option<Outcome> {
+    let holds = |text: &[u8]| memchr::memmem::find(body, text).is_some();
+    if has_died(body) {
+        return Some(Outcome::refused(Reason::UpstreamError, "php_error"));
+    }
+    // PHP's words for a mail that could not be sent, among others; the site may have thanked all the same.
+    if holds(b"<b>Warning</b>:") {
+        return Some(Outcome::unknown("php_warning"));
+    }
+    // `alert('wrong code'); history.back()`: how scripts without a page of their own refuse.
+    if holds(b"history.back(") || holds(b"history.go(") {
+        return Some(Outcome::refused(Reason::Validation, "sent_back_by_script"));
+    }
+    if page.asks_for_password() {
+        return Some(Outcome::refused(Reason::Login, "page_asks_for_password"));
+    }
+    let refresh = html::first(body, "meta[http-equiv]", |meta| {
+        let is_refresh = attribute(meta, "http-equiv").is_some_and(|kind| kind.eq_ignore_ascii_case("refresh"));
+        attribute(meta, "content").filter(|_| is_refresh)
+    })?;
+    let (_, url) = refresh.split_once('=')?;
+    match redirect::target(post, url.trim().trim_matches(['\'', '"'])) {
+        Target::OtherPage => None,
+        target => Some(target.outcome()),
+    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::redirect::{flat_words, verdict_of_word};
-use super::{Handler, Outcome, Post, Recognised, account, json, machine_word};
+use super::{Handler, Outcome, Post, Recognised, address, json, machine_word};
 use crate::form::answer::Answer;
 use crate::form::body::Fields;
 use crate::reason::Reason;
@@ -20,7 +20,7 @@ impl Handler for GraphQl {
         if !operation.is_mutation {
             return Some(Recognised::Never(Reason::NotAForm));
         }
-        let never = operation.names().find_map(never).or_else(|| account::of_page(post));
+        let never = operation.names().find_map(never).or_else(|| address::of_page(post));
         Some(never.map_or(Recognised::Form(None), Recognised::Never))
     }
 
@@ -105,7 +105,6 @@ fn of_result(post: &Post<'_>, name: &str, result: &Value) -> Outcome {
     let marker = format!("data.{}", machine_word(name));
     match result {
         Value::Null | Value::Bool(false) => return Outcome::refused(Reason::Validation, marker),
-        Value::Bool(true) => return Outcome::accepted(marker),
         Value::Object(members) => {
             let kind = members.get("__typename").and_then(Value::as_str).and_then(verdict_of_word);
             // `userErrors`, `fieldErrors`, `validationErrors`: a list of its own beside the result.
@@ -117,14 +116,18 @@ fn of_result(post: &Post<'_>, name: &str, result: &Value) -> Outcome {
         }
         _ => {}
     }
-    match json::verdict(result) {
-        Outcome::Unknown(_) => {}
-        said => return said,
+    let said = json::verdict(result);
+    if matches!(said, Outcome::Refused(..)) {
+        return said;
     }
-    // Without a word of its own a mutation that returned something was executed; of which kind it is its name must say.
+    // A mutation that returned something was executed; of which kind it is its name must say: `checkEmail` is `true`, too.
     let writes = |name: &str| flat_words(name).iter().any(|word| WRITING.contains(&word.as_str()));
     let named = Operation::of(post).is_some_and(|operation| operation.names().any(writes));
-    if named && result.is_object() { Outcome::accepted(marker) } else { Outcome::unknown(marker) }
+    match said {
+        Outcome::Accepted(_) if named => said,
+        _ if named && (result.is_object() || *result == Value::Bool(true)) => Outcome::accepted(marker),
+        _ => Outcome::unknown(marker),
+    }
 }
 
 /// What a request asks for.

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::next_page;
 use super::redirect::{self, verdict_of_word};
-use super::{Expected, Handler, Outcome, Post, Recognised, account, generic, machine_word};
+use super::{Expected, Handler, Outcome, Post, Recognised, address, generic, machine_word};
 use crate::form::answer::Answer;
 use crate::form::html;
 use crate::reason::Reason;
@@ -20,7 +20,7 @@ impl Handler for Inertia {
     fn recognise(&self, post: &Post<'_>) -> Option<Recognised> {
         let is_inertia = post.request.header("x-inertia").is_some_and(|value| value.eq_ignore_ascii_case("true"));
         let rehearses = post.request.header("precognition").is_some();
-        (is_inertia && !rehearses).then(|| account::of_target(post).map_or(Recognised::Form(None), Recognised::Never))
+        (is_inertia && !rehearses).then(|| address::of_target(post).map_or(Recognised::Form(None), Recognised::Never))
     }
 
     fn outcome(&self, post: &Post<'_>, answer: &Answer<'_>) -> Outcome {
@@ -77,11 +77,12 @@ fn of_page(page: &Value) -> Outcome {
     }
     // Messages of the application, by the usual names.
     for flash in [props.get("flash"), page.get("flash")].into_iter().flatten() {
-        let is_bad = |(key, value): (&String, &Value)| verdict_of_word(key) == Some(false) && holds_anything(value);
-        let kind = flash.get("type").and_then(Value::as_str).and_then(verdict_of_word);
-        if kind == Some(false) || flash.as_object().is_some_and(|flash| flash.iter().any(is_bad)) {
+        if says_no(flash, 3) {
             return Outcome::refused(Reason::Validation, "flash");
         }
+    }
+    if props.get("error").is_some_and(holds_anything) {
+        return Outcome::refused(Reason::Validation, "props.error");
     }
     let component = page.get("component").and_then(Value::as_str).unwrap_or_default();
     if redirect::is_login_word(component) {
@@ -91,6 +92,18 @@ fn of_page(page: &Value) -> Outcome {
         return Outcome::unknown(format!("component:{}", machine_word(component)));
     }
     Outcome::accepted("no_props.errors")
+}
+
+/// Whether a message, or one inside it, is named or marked as bad news: `{"error":"x"}`, `{"message":{"type":"danger"}}`.
+fn says_no(flash: &Value, depth: usize) -> bool {
+    let Some(members) = flash.as_object().filter(|_| depth > 0) else { return false };
+    members.iter().any(|(key, value)| {
+        let is_kind = ["type", "level", "status", "variant", "kind"].contains(&key.as_str());
+        let kind = value.as_str().filter(|_| is_kind).and_then(verdict_of_word);
+        kind == Some(false)
+            || (verdict_of_word(key) == Some(false) && holds_anything(value))
+            || says_no(value, depth - 1)
+    })
 }
 
 /// Whether anything is at the end of bags in bags: `{"default":{}}` holds nothing.

@@ -33,8 +33,9 @@ const ERROR_KEYS: &[&str] = &["errors", "error", "validation_errors", "invalid_f
 
 /// Reads the root and, where that wraps it, `data`. One bad sign outweighs every good one.
 pub(super) fn verdict(answer: &Value) -> Outcome {
-    let levels = [Some(answer), answer.get("data"), answer.get("result")];
+    let levels = [Some(answer), answer.get("data"), answer.get("result"), answer.get("response")];
     let mut good = None;
+    let mut step = false;
     for level in levels.into_iter().flatten().filter_map(Value::as_object) {
         for key in ERROR_KEYS {
             match level.get(*key).map(Truth::of) {
@@ -43,6 +44,10 @@ pub(super) fn verdict(answer: &Value) -> Outcome {
                 Some(_) => return Outcome::refused(Reason::Validation, *key),
             }
         }
+        if BAD_KEYS.iter().any(|key| level.get(*key) == Some(&Value::Bool(false))) {
+            return Outcome::refused(Reason::Validation, "valid:false");
+        }
+        step |= STEP_KEYS.iter().any(|key| level.get(*key).is_some_and(|value| matches!(Truth::of(value), Truth::Yes)));
         for key in VERDICT_KEYS {
             let Some(value) = level.get(*key).filter(|value| !value.is_object() && !value.is_array()) else { continue };
             let word = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -54,8 +59,16 @@ pub(super) fn verdict(answer: &Value) -> Outcome {
             }
         }
     }
+    if good.is_some() && step {
+        return Outcome::refused(Reason::Step, "next_step");
+    }
     good.map_or_else(|| Outcome::unknown("json_without_verdict"), Outcome::Accepted)
 }
+
+/// Keys that can only say no.
+const BAD_KEYS: &[&str] = &["valid", "is_valid", "isValid"];
+/// Keys that lead on in the same form.
+const STEP_KEYS: &[&str] = &["next", "next_step", "nextStep", "step"];
 
 enum Truth {
     Yes,
@@ -123,6 +136,9 @@ mod tests {
             (r#"{"status":"error"}"#, Some(false)),
             (r#"{"ok":true,"status":"failed"}"#, Some(false)),
             (r#"{"error":"nope"}"#, Some(false)),
+            (r#"{"success":true,"valid":false}"#, Some(false)),
+            (r#"{"success":true,"next":2}"#, Some(false)),
+            (r#"{"status":"ok","response":{"success":false}}"#, Some(false)),
             (r#"{"type":"success","message":"Thanks"}"#, Some(true)),
             (r#"{"type":"danger","status":"ok"}"#, Some(false)),
             (r#"{"data":{"type":"contacts","id":"7"}}"#, None),

@@ -4,7 +4,7 @@
 //! own fields and the machine words of its own answers; everything that is alike for all (roles, vetoes, rules, event
 //! ids) is done once, outside. Message texts are never looked at: they are in the site's language.
 
-mod account;
+mod address;
 mod cf7;
 mod coblocks;
 mod declare;
@@ -263,6 +263,11 @@ pub(super) fn recognise(post: &Post<'_>) -> (&'static dyn Handler, Recognised) {
 pub(super) fn by_name(name: &str) -> Option<&'static dyn Handler> {
     let all = HANDLERS.iter().chain(FRAMEWORKS).copied();
     all.chain([&generic::Generic as &dyn Handler]).find(|handler| handler.name() == name)
+}
+
+/// What the address of a page says whatever the software: a login, an error.
+pub(super) fn refusal_of_url(url: &str) -> Option<Outcome> {
+    redirect::refusal_of(&Url::absolute(url)?)
 }
 
 /// Known software; the first that recognises a post has it.

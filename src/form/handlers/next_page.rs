@@ -23,17 +23,18 @@ pub(super) fn outcome(expected: &Expected, page: &Answer<'_>) -> Outcome {
     let Some(forms) = page.page().filter(|_| !body.trim_ascii().is_empty()) else {
         return Outcome::unknown("next_page_not_html");
     };
+    let Some(form) = &expected.form else { return Outcome::unknown("page_not_learned") };
     if forms.invalid_marks > expected.invalid_marks {
-        let Some(_) = expected.form else { return Outcome::unknown("page_not_learned") };
         return Outcome::refused(Reason::Validation, "marked_invalid");
     }
-    match (flash::read(body), &expected.form) {
+    if forms.asks_for_password() {
+        return Outcome::refused(Reason::Login, "page_asks_for_password");
+    }
+    match flash::read(body) {
         // No more marks than the page always has: a lasting notice, or a warning that is not counted as a mark.
-        (Flash::Failure, _) => Outcome::unknown("message_of_failure"),
-        (Flash::Success, _) if forms.success_messages > expected.success_messages => {
-            Outcome::accepted("message_of_success")
-        }
-        (_, Some(form)) if !forms.has_form(form) => Outcome::accepted("form_gone"),
+        Flash::Failure => Outcome::unknown("message_of_failure"),
+        Flash::Success if forms.success_messages > expected.success_messages => Outcome::accepted("message_of_success"),
+        _ if !forms.has_form(form) => Outcome::accepted("form_gone"),
         _ => Outcome::unknown("next_page_not_telling"),
     }
 }

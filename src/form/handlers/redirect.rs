@@ -13,6 +13,10 @@ pub(super) enum Target {
     /// It names an error.
     Error,
     Login,
+    /// The next of several steps, or a preview.
+    Step,
+    /// A checkout, or somebody who takes payments.
+    Checkout,
     /// The page the form was on, or the address that was posted to. Marked: with a word of success that was not there
     /// before.
     OwnPage {
@@ -37,6 +41,8 @@ impl Target {
             Self::OwnPage { marked: true } => Outcome::accepted("redirect_with_success_mark"),
             Self::OwnPage { marked: false } => Outcome::unknown("redirect_to_own_page"),
             Self::OtherPage => Outcome::accepted("redirect_to_other_page"),
+            Self::Step => Outcome::refused(Reason::Step, "redirect_to_step"),
+            Self::Checkout => Outcome::refused(Reason::Checkout, "redirect_to_checkout"),
             _ => Outcome::unknown("redirect_to_no_page"),
         })
     }
@@ -44,7 +50,7 @@ impl Target {
     /// For software that never redirects a form it refused: every page is a good end.
     pub(super) fn outcome_where_only_success_redirects(self) -> Outcome {
         match self {
-            Self::OwnPage { marked: false } => Outcome::accepted("redirect_after_post"),
+            Self::OwnPage { marked: false } | Self::Step | Self::Checkout => Outcome::accepted("redirect_after_post"),
             other => other.outcome(),
         }
     }
@@ -76,9 +82,45 @@ const BAD: &[&str] = &[
     "fel",
     "forbidden",
 ];
-/// Words of a path that lead to a login.
-const LOGIN: &[&str] =
-    &["login", "signin", "logon", "auth", "anmelden", "anmeldung", "connexion", "acceder", "logowanie", "inloggen"];
+/// Parts of longer words that say so, too: `mailerror`, `fehlermeldung`.
+const BAD_STEMS: &[&str] = &["error", "fehler", "erreur", "failed", "failure", "problem", "wartung", "maintenance"];
+/// Words that turn the next one round: `not-sent`, `nicht-gesendet`.
+const NOT: &[&str] = &["not", "nicht", "non", "pas", "niet", "nie", "inte", "nao"];
+/// Words of a path or a host that lead to a login.
+const LOGIN: &[&str] = &[
+    "signin",
+    "logon",
+    "auth",
+    "oauth",
+    "sso",
+    "anmelden",
+    "anmeldung",
+    "connexion",
+    "acceder",
+    "logowanie",
+    "inloggen",
+];
+/// The same inside longer words.
+const LOGIN_STEMS: &[&str] = &["login", "signin"];
+/// Words of paths that lead on in the same form.
+const STEP: &[&str] = &["step", "schritt", "etape", "paso", "passo", "stap", "krok", "preview", "vorschau", "review"];
+/// Words of a path or a host where money is taken.
+const CHECKOUT: &[&str] = &[
+    "checkout",
+    "payment",
+    "payments",
+    "kasse",
+    "cart",
+    "basket",
+    "warenkorb",
+    "panier",
+    "carrito",
+    "carrello",
+    "paypal",
+    "stripe",
+    "mollie",
+    "klarna",
+];
 /// Words that say it went well: what tells a redirect to the form's own page from one that shows the errors.
 const GOOD: &[&str] = &[
     "success",
@@ -121,14 +163,12 @@ pub(super) fn target(post: &Post<'_>, location: &str) -> Target {
     let own = url::own(post.request);
     let (Some(posted), Some(page)) = (Url::absolute(&own), post.page()) else { return Target::Nowhere };
     let Some(to) = Url::resolve(location, &posted) else { return Target::Nowhere };
-    // `sign-in` counts in pieces and as a whole.
-    let mut path = flat_words(&to.path);
-    path.extend(to.path.split('/').map(|segment| flat_words(segment).concat()));
+    let words = path_words(&to);
     let fragment = flat_words(to.fragment);
-    if says(&path, BAD) || query_says(to.query, BAD) || says(&fragment, BAD) {
+    if names_error(&to, &words) {
         return Target::Error;
     }
-    if says(&path, LOGIN) {
+    if names_login(&to, &words) {
         return Target::Login;
     }
     if to.is_same_page(&page) || to.is_same_page(&posted) {
@@ -136,7 +176,55 @@ pub(super) fn target(post: &Post<'_>, location: &str) -> Target {
         let is_new = !query_says(page.query, GOOD) && !query_says(posted.query, GOOD);
         return Target::OwnPage { marked: (is_new && query_says(to.query, GOOD)) || says(&fragment, GOOD) };
     }
+    let host = flat_words(&to.host);
+    if says(&words, STEP) {
+        return Target::Step;
+    }
+    if says(&words, CHECKOUT) || says(&host, CHECKOUT) {
+        return Target::Checkout;
+    }
     Target::OtherPage
+}
+
+/// What an address is whatever was posted.
+pub(super) fn refusal_of(to: &Url<'_>) -> Option<Outcome> {
+    let words = path_words(to);
+    if names_error(to, &words) {
+        return Target::Error.refusal();
+    }
+    names_login(to, &words).then(|| Target::Login.refusal()).flatten()
+}
+
+/// The words of a path, in pieces and each segment as a whole: `sign-in`.
+fn path_words(to: &Url<'_>) -> Vec<String> {
+    let mut words = flat_words(&to.path);
+    words.extend(to.path.split('/').map(|segment| flat_words(segment).concat()));
+    words
+}
+
+fn names_error(to: &Url<'_>, words: &[String]) -> bool {
+    let flat = flat_words(&to.path);
+    let turned = flat
+        .iter()
+        .zip(flat.iter().skip(1))
+        .any(|(not, word)| NOT.contains(&not.as_str()) && GOOD.contains(&word.as_str()));
+    // `/404.html`
+    let is_status = |segment: &str| {
+        let name = segment.split('.').next().unwrap_or_default();
+        name.len() == 3 && name.starts_with(['4', '5']) && name.bytes().all(|b| b.is_ascii_digit())
+    };
+    says(words, BAD)
+        || words.iter().any(|word| BAD_STEMS.iter().any(|stem| word.contains(stem)))
+        || turned
+        || to.path.split('/').any(is_status)
+        || query_says(to.query, BAD)
+        || says(&flat_words(to.fragment), BAD)
+}
+
+fn names_login(to: &Url<'_>, words: &[String]) -> bool {
+    let host = flat_words(&to.host);
+    let holds = |words: &[String]| words.iter().any(|word| LOGIN_STEMS.iter().any(|stem| word.contains(stem)));
+    says(words, LOGIN) || holds(words) || says(&host, LOGIN) || holds(&host)
 }
 
 fn says(words: &[String], list: &[&str]) -> bool {
@@ -161,7 +249,8 @@ pub(super) fn verdict_of_word(word: &str) -> Option<bool> {
 
 /// Whether a word names a login.
 pub(super) fn is_login_word(word: &str) -> bool {
-    says(&flat_words(word), LOGIN)
+    let words = flat_words(word);
+    says(&words, LOGIN) || words.iter().any(|word| LOGIN_STEMS.iter().any(|stem| word.contains(stem)))
 }
 
 pub(super) fn flat_words(text: &str) -> Vec<String> {
@@ -182,6 +271,29 @@ mod tests {
         assert_eq!(case("https://shop.example/contact?sent=1", "/thanks"), "lead");
         let own = Case::post("/contact?ok=1", ANA).header("referer", "about:blank").redirect(302, "/contact?ok=1");
         assert_eq!(own.verdict(), "later");
+    }
+
+    #[test]
+    fn where_a_redirect_leads_is_told_by_words_parts_of_words_numbers_and_hosts() {
+        for (to, verdict) in [
+            ("/mailerror.php", "validation"),
+            ("/fehlermeldung.html", "validation"),
+            ("/contact-not-sent", "validation"),
+            ("/nicht-gesendet.html", "validation"),
+            ("/404.html", "validation"),
+            ("/maintenance", "validation"),
+            ("/kundenlogin.php", "login"),
+            ("https://login.example/authorize", "login"),
+            ("/quote/step-2", "step"),
+            ("/contact/preview", "step"),
+            ("/checkout/shipping", "checkout"),
+            ("https://www.paypal.example/pay", "checkout"),
+            ("/projects", "lead"),
+            ("/500-ideas", "lead"),
+            ("https://booking.example/welcome", "lead"),
+        ] {
+            assert_eq!(Case::post("/send.php", ANA).redirect(302, to).verdict(), verdict, "{to}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! one that was taken, also to the page it was on.
 
 use super::redirect::{self, flat_words};
-use super::{Handler, Outcome, Post, Recognised, account, form_id, fragment, generic};
+use super::{Handler, Outcome, Post, Recognised, address, form_id, fragment, generic};
 use crate::form::answer::Answer;
 use crate::reason::Reason;
 
@@ -24,7 +24,7 @@ impl Handler for Symfony {
         } else if has(&["search"]) {
             Some(Reason::Search)
         } else {
-            account::of_target(post)
+            address::of_target(post)
         };
         Some(never.map_or_else(|| Recognised::Form(form_id("symfony", form)), Recognised::Never))
     }

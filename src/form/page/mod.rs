@@ -23,6 +23,9 @@ pub struct Page {
     pub forms: Vec<PageForm>,
     /// Elements that are marked as wrong: `aria-invalid="true"`, a class that says error or invalid.
     pub invalid_marks: usize,
+    /// It was too long or too deep to be read to its end: what is not in it may be in the rest.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_cut: bool,
     /// Messages of success in sight.
     #[serde(default)]
     pub success_messages: usize,
@@ -149,6 +152,12 @@ impl Page {
         Some(page)
     }
 
+    /// Whether it asks for a password.
+    #[must_use]
+    pub fn asks_for_password(&self) -> bool {
+        self.forms.iter().flat_map(|form| &form.fields).any(|field| field.kind == FieldKind::Password)
+    }
+
     /// The form that a submission came from: the one whose own id came with it, else the one that has most of its fields.
     #[must_use]
     pub fn form_of(&self, fields: &Fields) -> Option<&PageForm> {
@@ -158,14 +167,17 @@ impl Page {
         best.filter(|(score, _)| *score > 0).map(|(_, form)| form)
     }
 
-    /// Whether a form is (still) on this page: one with at least half of the fields that people fill in.
+    /// Whether a form is (still) on this page: one with at least half of the fields that people fill in. Of a page that was
+    /// cut it cannot be said that it is not.
     #[must_use]
     pub fn has_form(&self, form: &PageForm) -> bool {
         let typed: Vec<_> = form.fields.iter().filter(|field| field.kind.is_typed()).collect();
-        self.forms.iter().any(|own| {
-            let shared = typed.iter().filter(|field| own.fields.iter().any(|other| other.name == field.name)).count();
-            shared * 2 >= typed.len()
-        })
+        self.is_cut
+            || self.forms.iter().any(|own| {
+                let shared =
+                    typed.iter().filter(|field| own.fields.iter().any(|other| other.name == field.name)).count();
+                shared * 2 >= typed.len()
+            })
     }
 }
 

@@ -69,8 +69,9 @@ pub(super) fn read(html: &[u8]) -> Page {
         // Outside of any form: fields that a script collects.
         html::selector("label").map(|label| (label, ElementContentHandlers::default().text(on_text(false)))),
     ];
-    html::run(html, rows.into_iter().flatten());
+    let is_whole = html::run(html, rows.into_iter().flatten());
     let mut reader = reader.borrow_mut();
+    reader.page.is_cut = !is_whole;
     reader.label_fields();
     std::mem::take(&mut reader.page)
 }

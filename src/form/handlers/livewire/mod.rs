@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use self::component::{Answered, Component, components};
 use super::redirect::{flat_words, is_login_word};
-use super::{Handler, Outcome, Post, Recognised, account, form_id, fragment, is_filled, machine_word, redirect};
+use super::{Handler, Outcome, Post, Recognised, address, form_id, fragment, is_filled, machine_word, redirect};
 use crate::form::answer::Answer;
 use crate::form::body::Fields;
 use crate::form::page::Page;
@@ -28,7 +28,7 @@ impl Handler for Livewire {
         let components = components(post)?;
         let Some(component) = Component::called(&components) else { return Some(Recognised::Never(Reason::Step)) };
         let name = component.memo("name").and_then(Value::as_str).unwrap_or_default();
-        let never = account::of_page(post).or_else(|| never(component.method())).or_else(|| of_component_name(name));
+        let never = address::of_page(post).or_else(|| never(component.method())).or_else(|| of_component_name(name));
         if let Some(reason) = never {
             return Some(Recognised::Never(reason));
         }

@@ -1,0 +1,222 @@
+//! What the address of a post says whatever the software: accounts, checkouts, comments, the back office, and the calls by
+//! which scripts check and record. Their forms carry addresses and numbers, are accepted, and are no leads; nothing in them
+//! tells it but where they go.
+
+use super::Post;
+use super::redirect::flat_words;
+use crate::form::url::Url;
+use crate::reason::Reason;
+
+/// Segments of paths, without punctuation and diacritics.
+const LOGIN: &[&str] = &[
+    "login",
+    "signin",
+    "logon",
+    "logout",
+    "magiclink",
+    "passwordless",
+    "anmelden",
+    "connexion",
+    "inloggen",
+    "logowanie",
+    "twofactorchallenge",
+    "verificationnotification",
+];
+/// Who leaves a list is the opposite of a lead: parts of a path.
+const LEAVING: &[&str] = &[
+    "unsubscribe",
+    "optout",
+    "abbestellen",
+    "abmelden",
+    "abmeldung",
+    "austragen",
+    "desinscription",
+    "desabonn",
+    "disiscri",
+    "uitschrijven",
+    "afmelden",
+];
+/// What customers change of their own: whole segments.
+const ACCOUNT: &[&str] = &["account", "myaccount", "meinkonto", "profile", "profil", "settings", "preferences"];
+/// The back office: who writes there works for the site.
+const OFFICE: &[&str] = &["admin", "administrator", "backend", "dashboard"];
+const CHECKOUT: &[&str] = &[
+    "checkout",
+    "cart",
+    "basket",
+    "kasse",
+    "warenkorb",
+    "panier",
+    "carrito",
+    "carrello",
+    "winkelwagen",
+    "koszyk",
+    "varukorg",
+    "payment",
+    "payments",
+    "orders",
+];
+const COMMENT: &[&str] =
+    &["comment", "comments", "kommentar", "kommentare", "commentaires", "comentarios", "commenti", "reviews"];
+/// Words of calls by which a script checks what is typed.
+const CHECKING: &[&str] = &["validate", "validation", "verify", "exists", "unique", "autocomplete", "suggest"];
+/// What is checked, where the word is only "check": an availability may be asked for.
+const CHECKED: &[&str] = &["email", "mail", "phone", "username", "user"];
+/// Words of calls by which a script saves or reports what goes on.
+const SAVING: &[&str] = &["draft", "drafts", "autosave"];
+const REPORTING: &[&str] =
+    &["track", "tracking", "identify", "beacon", "analytics", "log", "logs", "collect", "telemetry"];
+/// One of several steps, with its number.
+const STEP: &[&str] = &["step", "schritt", "etape", "paso", "passo", "stap", "krok"];
+
+/// What was lost, and what is done about it: together they tell `password-reset` from the site of a password manager.
+const LOST: &[&str] = &[
+    "password",
+    "passwort",
+    "kennwort",
+    "motdepasse",
+    "contrasena",
+    "clave",
+    "senha",
+    "wachtwoord",
+    "losenord",
+    "haslo",
+];
+const LOSING: &[&str] = &[
+    "forgot",
+    "lost",
+    "reset",
+    "recover",
+    "remind",
+    "vergessen",
+    "zuruecksetzen",
+    "oublie",
+    "recuper",
+    "restablec",
+    "olvid",
+    "dimenticat",
+    "esquec",
+    "vergeten",
+    "glomt",
+    "przypomn",
+    // Laravel's own address.
+    "passwordemail",
+];
+
+/// Why a submission to this address, or of this kind, is no lead.
+pub(super) fn of_target(post: &Post<'_>) -> Option<Reason> {
+    // How HTML forms say PUT, PATCH and DELETE to frameworks: something that exists is changed.
+    let method = post.fields.get("_method").unwrap_or_default().to_ascii_lowercase();
+    if matches!(method.as_str(), "put" | "patch" | "delete") {
+        return Some(Reason::NotAForm);
+    }
+    // bbPress posts its topics to any page.
+    if post.fields.get("action").is_some_and(|action| action.starts_with("bbp-")) {
+        return Some(Reason::Comment);
+    }
+    of_path(post.request.path())
+}
+
+/// The same of the page that it came from, for software that posts everything to one address.
+pub(super) fn of_page(post: &Post<'_>) -> Option<Reason> {
+    of_path(&Url::absolute(post.page_url)?.path)
+}
+
+fn is_digit(char: char) -> bool {
+    char.is_ascii_digit()
+}
+
+fn of_path(path: &str) -> Option<Reason> {
+    let path = path.strip_suffix(".php").or_else(|| path.strip_suffix(".html")).unwrap_or(path);
+    let whole = flat_words(path).concat();
+    let holds = |stems: &[&str]| stems.iter().any(|stem| whole.contains(stem));
+    let has = |list: &[&str]| path.split('/').any(|segment| list.contains(&flat_words(segment).concat().as_str()));
+    let words = flat_words(path);
+    let says = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
+    if has(LOGIN) || has(ACCOUNT) || (holds(LOST) && holds(LOSING)) {
+        Some(Reason::Login)
+    } else if has(OFFICE) {
+        Some(Reason::Editor)
+    } else if has(CHECKOUT) {
+        Some(Reason::Checkout)
+    } else if has(COMMENT) {
+        Some(Reason::Comment)
+    } else if says(SAVING) {
+        Some(Reason::Draft)
+    } else if says(CHECKING) || (says(&["check"]) && says(CHECKED)) || (says(STEP) && path.ends_with(is_digit)) {
+        Some(Reason::Step)
+    } else {
+        (holds(LEAVING) || says(REPORTING)).then_some(Reason::NotAForm)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::form::testing::{ANA, Case};
+
+    #[test]
+    fn accounts_are_known_by_their_addresses() {
+        for path in [
+            "/forgot-password",
+            "/password/email",
+            "/accounts/password_reset/",
+            "/user/passwort-vergessen.html",
+            "/mot-de-passe-oublie",
+            "/login",
+            "/Sign-In.php",
+            "/email/verification-notification",
+        ] {
+            assert_eq!(of_path(path), Some(Reason::Login), "{path}");
+        }
+        for path in [
+            "/",
+            "/contact",
+            "/login-page-builder/quote",
+            "/register",
+            "/password-manager/demo",
+            "/passport",
+            "/check-availability",
+            "/order",
+            "/blog/contact",
+            "/step-by-step",
+            "/accounting/quote",
+            "/admissions",
+        ] {
+            assert_eq!(of_path(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_else_is_no_lead_is_known_by_its_address() {
+        for (path, reason) in [
+            ("/newsletter/unsubscribe", Reason::NotAForm),
+            ("/newsletter_unsubscribe.php", Reason::NotAForm),
+            ("/newsletter/abmelden", Reason::NotAForm),
+            ("/checkout/address", Reason::Checkout),
+            ("/kasse", Reason::Checkout),
+            ("/api/orders", Reason::Checkout),
+            ("/blog/post-1/comments", Reason::Comment),
+            ("/admin/crm/customer/add/", Reason::Editor),
+            ("/settings/email", Reason::Login),
+            ("/profile", Reason::Login),
+            ("/api/validate-email", Reason::Step),
+            ("/ajax/check_email", Reason::Step),
+            ("/quote/step/1", Reason::Step),
+            ("/quote/step2.php", Reason::Step),
+            ("/api/draft", Reason::Draft),
+            ("/api/identify", Reason::NotAForm),
+            ("/api/log", Reason::NotAForm),
+        ] {
+            assert_eq!(of_path(path), Some(reason), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_changes_something_that_exists_is_no_lead() {
+        let with =
+            |method: &str| Case::post("/send", format!("{ANA}&_method={method}")).redirect(303, "/thanks").verdict();
+        assert_eq!([with("PUT"), with("patch"), with("DELETE")], ["not_a_form"; 3]);
+        assert_eq!(with("POST"), "lead");
+    }
+}
