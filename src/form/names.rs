@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-use super::tokens::{EMAIL_STEMS, FILLERS, NOT_A_PERSON, NOT_THE_VISITORS, PHONE_STEMS, PHONE_WORDS, PHRASES, Role};
+use super::tokens::{
+    EMAIL_STEMS, FILLERS, NOT_A_PERSON, NOT_THE_DATUM, PHONE_STEMS, PHONE_WORDS, PHRASES, Role, SOMEBODY_ELSES,
+};
 use crate::lead::contact::Key;
 
 /// What a name, a label or a marker says.
@@ -82,10 +84,34 @@ pub(super) fn of_name(name: &str) -> Meaning {
     }
 }
 
-/// Reads a label: `E-Mail-Adresse *`, `Ihr Name (Pflichtfeld)`.
+/// Reads a label: `E-Mail-Adresse *`, `Ihr Name (Pflichtfeld)`, `Nachname / Last name`.
 pub(super) fn of_label(label: &str) -> Meaning {
     // "Phone number to reach you" is not about a recipient.
-    of_words(&words(label).into_iter().flatten().filter(|word| word != "to").collect::<Vec<_>>())
+    let read =
+        |text: &str| of_words(&words(text).into_iter().flatten().filter(|word| word != "to").collect::<Vec<_>>());
+    let whole = read(label);
+    if whole != Meaning::Unknown || !label.contains('/') {
+        return whole;
+    }
+    // Two words for the same, or two things in one field.
+    let mut parts = label.split('/').map(read).filter(|meaning| *meaning != Meaning::Unknown);
+    let first = parts.next().unwrap_or_default();
+    if parts.all(|part| part == first) { first } else { Meaning::Unknown }
+}
+
+/// Whether a label says that a datum is not the visitor's own: "E-Mail des Empfängers", "Fax".
+pub(super) fn is_somebody_elses(label: &str) -> bool {
+    words(label).iter().flatten().any(|word| is_of_another(word))
+}
+
+/// Whether a name or label has more words than the role it is read as: `supervisor_email`.
+pub(super) fn is_qualified(text: &str) -> bool {
+    let last = text.trim_end_matches(']').rsplit('[').next().unwrap_or_default();
+    matches!(of_label(last), Meaning::Role(_)) && of_exact_label(last) == Meaning::Unknown
+}
+
+fn is_of_another(word: &str) -> bool {
+    SOMEBODY_ELSES.iter().any(|other| word == *other || (other.len() >= 6 && word.starts_with(other)))
 }
 
 /// Reads a text that may be a label or anything else: it must be the phrase and nothing more.
@@ -103,6 +129,7 @@ pub(super) fn of_exact_label(text: &str) -> Meaning {
 
 fn of_words(words: &[String]) -> Meaning {
     let contains = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
+    let of_another = words.iter().any(|word| is_of_another(word));
     let whole = words.concat();
     let core = without_fillers(words);
     let joined = core.concat();
@@ -118,11 +145,11 @@ fn of_words(words: &[String]) -> Meaning {
         }
     });
     match role {
-        Some(role) if is_reachable(role) && contains(NOT_THE_VISITORS) => Meaning::NotContact,
+        Some(role) if is_reachable(role) && (contains(NOT_THE_DATUM) || of_another) => Meaning::NotContact,
         // `user_name` is what one logs in with, `user_last_name` is a name.
         Some(Role::Name) if whole.ends_with("username") => Meaning::NotContact,
         Some(role) => Meaning::Role(role),
-        None if contains(NOT_A_PERSON) || contains(NOT_THE_VISITORS) => Meaning::NotContact,
+        None if contains(NOT_A_PERSON) || contains(NOT_THE_DATUM) || of_another => Meaning::NotContact,
         None => Meaning::Unknown,
     }
 }
@@ -220,6 +247,13 @@ mod tests {
             ("mf-email", "em"),
             ("emailconfirm", "em"),
             ("data[user][email]", "em"),
+            ("sender_email", "em"),
+            ("absender_name", "name"),
+            ("name_first", "fn"),
+            ("name_last", "ln"),
+            ("guest_name", "name"),
+            ("mobileno", "ph"),
+            ("handynr", "ph"),
             ("tel-123", "ph"),
             ("phone", "ph"),
             ("PhoneNumber", "ph"),
@@ -348,6 +382,13 @@ mod tests {
             ("State / Province", "st"),
             ("Your doctor's phone", "not"),
             ("Referral email", "not"),
+            ("E-Mail des Empf\u{e4}ngers", "not"),
+            ("Name des Kindes", "not"),
+            ("Nachname / Last name", "ln"),
+            ("PLZ / Ort", "?"),
+            ("Vor- und Zuname", "name"),
+            ("Ansprechpartner/in", "name"),
+            ("Contact No.", "ph"),
             ("I agree to the terms", "?"),
         ] {
             assert_eq!(said(of_label(label)), role, "{label}");

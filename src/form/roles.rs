@@ -127,6 +127,8 @@ struct Candidate<'a> {
     field: &'a Field,
     role: Role,
     source: Source,
+    /// Its name or label says more than the role: of several it is the last to be taken.
+    qualified: bool,
 }
 
 /// Reads the contact data.
@@ -135,16 +137,28 @@ pub(super) fn read(fields: &Fields, known: Known<'_>) -> Roles {
         known.page.into_iter().flat_map(|form| form.fields.iter().map(|field| (field.name.as_str(), field))).collect();
     let mut candidates = Vec::new();
     let mut unread = Vec::new();
+    let declared: HashMap<&str, &Declared> =
+        known.declared.iter().rev().map(|declared| (declared.field.as_str(), declared)).collect();
     for field in submitted(fields) {
-        match meaning(field, &known, page.get(field.name.as_str()).copied()) {
-            Found::Role(role, source) => candidates.push(Candidate { field, role, source }),
+        match meaning(
+            field,
+            known.rule,
+            declared.get(field.name.as_str()).copied(),
+            page.get(field.name.as_str()).copied(),
+        ) {
+            Found::Role(role, source) => {
+                let on_page = page.get(field.name.as_str());
+                let qualified = source > Source::Answer
+                    && (names::is_qualified(&field.name) || on_page.is_some_and(|field| field.is_qualified));
+                candidates.push(Candidate { field, role, source, qualified });
+            }
             Found::NotContact => {}
             Found::Nothing => unread.push(field),
         }
     }
     by_shape(&unread, &mut candidates);
     // Stable: within a source the order of the form stands.
-    candidates.sort_by_key(|candidate| candidate.source);
+    candidates.sort_by_key(|candidate| (candidate.qualified, candidate.source));
     let mut roles = Roles::default();
     candidates.retain(|candidate| {
         let enough = candidate.source.confidence() >= ENOUGH;
@@ -237,12 +251,17 @@ enum Found {
     Nothing,
 }
 
-fn meaning(field: &Field, known: &Known<'_>, on_page: Option<&PageField>) -> Found {
+fn meaning(
+    field: &Field,
+    rule: &[(String, String)],
+    declared: Option<&Declared>,
+    on_page: Option<&PageField>,
+) -> Found {
     let (name, value) = (field.name.as_str(), field.value.trim());
-    if let Some((_, word)) = known.rule.iter().find(|(key, _)| same_field(key, name)) {
+    if let Some((_, word)) = rule.iter().find(|(key, _)| same_field(key, name)) {
         return Role::from_word(word).map_or(Found::NotContact, |role| Found::Role(role, Source::Rule));
     }
-    if let Some(declared) = known.declared.iter().find(|declared| declared.field == name) {
+    if let Some(declared) = declared {
         let source = if declared.source == "answer" { Source::Answer } else { Source::Handler };
         match declared.role {
             Some(role) if fits(role, value) => return Found::Role(role, source),
@@ -319,8 +338,13 @@ fn of_page_field(field: &PageField, by_name: Meaning) -> Option<(Meaning, Source
         (by_label, _) => by_label,
     };
     let nearby = if by_name == Meaning::Unknown { field.nearby } else { Meaning::Unknown };
+    // "Fax", "E-mail of your friend", whatever the control; a company's name in a field for names.
+    let is_name = matches!(marker, Meaning::Role(Role::Name | Role::Match(Key::Fn | Key::Ln)));
+    let other = field.is_somebody_elses || (is_name && field.label == Meaning::NotContact);
+    let other = if other { Meaning::NotContact } else { Meaning::Unknown };
     [
         (field.autocomplete, Source::Autocomplete),
+        (other, Source::Label),
         (marker, Source::Marker),
         (by_type, Source::Type),
         (label, Source::Label),
@@ -380,7 +404,7 @@ fn by_shape<'a>(unread: &[&'a Field], candidates: &mut Vec<Candidate<'a>>) {
         if let (Some(field), None) = (found.next(), found.next())
             && !candidates.iter().any(|candidate| candidate.role == role)
         {
-            candidates.push(Candidate { field, role, source });
+            candidates.push(Candidate { field, role, source, qualified: false });
         }
     }
 }

@@ -500,3 +500,65 @@ fn a_page_without_the_form_can_be_many_things_besides_thanks() {
     let redirected = "<meta http-equiv=refresh content=\"0;url=/thanks\"><p>Danke!</p>";
     assert_eq!(verdict(redirected), "lead");
 }
+
+#[test]
+fn a_datum_of_somebody_else_is_not_the_visitors_whatever_the_control() {
+    for (page, body, roles) in [
+        (
+            "<form><label>Fax<input type=tel name=f4></label><label>Telefon<input name=f5></label></form>",
+            "f4=555-0199&f5=555-0123",
+            "ph=555-0123",
+        ),
+        (
+            "<form><label>E-mail of your friend<input type=email name=f1></label><label>Your e-mail<input type=email name=f2></label></form>",
+            "f1=bo%40example.com&f2=ana%40example.com",
+            "em=ana@example.com",
+        ),
+        (
+            "<form><input name=email><input type=email name=supervisor_email><input type=email name=work_contact_email></form>",
+            "email=ana%40example.com&supervisor_email=bo%40example.com&work_contact_email=c%40example.com",
+            "em=ana@example.com",
+        ),
+        (
+            "<form><label>E-mail of the manager<input type=email name=f1></label><label>E-mail<input type=email name=f2></label></form>",
+            "f1=bo%40example.com&f2=ana%40example.com",
+            "em=ana@example.com",
+        ),
+        ("<form><label>Name des Kindes<input name=name></label></form>", "name=Bo+Ruiz", ""),
+        (
+            "<form><div class=wpforms-field-name><label>Company name<input name=f1></label></div><input name=mail></form>",
+            "f1=ACME&mail=ana%40example.com",
+            "em=ana@example.com",
+        ),
+        (
+            "<form><ul><li class=gfield--type-phone><input name=input_1><li class=gfield--type-text><label>Kundennummer<input name=input_2></label></ul></form>",
+            "input_2=0171555012",
+            "",
+        ),
+    ] {
+        assert_eq!(roles_of(body, Some(page)), roles, "{page}");
+    }
+}
+
+#[test]
+fn what_is_moved_a_little_or_shown_later_is_no_trap() {
+    let verdict = |page: &'static str| {
+        Case::post("/send.php", "email=ana%40example.com&website=example.com")
+            .page(page)
+            .redirect(302, "/thanks")
+            .verdict()
+    };
+    assert_eq!(
+        verdict("<form><input name=email><p style='position:absolute; left:-5000px'><input name=website></form>"),
+        "honeypot"
+    );
+    assert_eq!(verdict("<form><input name=email><p style='margin-left:-15px'><input name=website></form>"), "lead");
+    let later = "<form><input name=email><div style='display:none'><input name=a><input name=b><input name=website></div></form>";
+    assert_eq!(verdict(later), "lead");
+    for (name, reason) in
+        [("season_pass", "lead"), ("gift_card", "lead"), ("user_pass", "password"), ("credit_card", "payment")]
+    {
+        let case = Case::post("/send.php", format!("email=ana%40example.com&{name}=x")).redirect(302, "/thanks");
+        assert_eq!(case.verdict(), reason, "{name}");
+    }
+}

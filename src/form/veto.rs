@@ -30,9 +30,12 @@ const HONEYPOTS: &[&str] = &[
 /// Names that are traps only where the page hides them.
 const CONCEALED_HONEYPOTS: &[&str] = &["website", "url", "homepage", "fax"];
 
+/// Fields out of sight that may be traps.
+const MAX_CONCEALED: usize = 2;
+
 /// Words of passwords and one-time codes: one of the words of a name.
 const PASSWORD_WORDS: &[&str] =
-    &["pwd", "pass", "passwd", "passphrase", "passcode", "kennwort", "mdp", "senha", "losenord", "otp", "totp"];
+    &["pwd", "passwd", "passphrase", "passcode", "kennwort", "mdp", "senha", "losenord", "otp", "totp"];
 /// The same inside a longer word.
 const PASSWORD_STEMS: &[&str] =
     &["password", "passwort", "motdepasse", "contrasena", "palavrapasse", "wachtwoord", "losenord"];
@@ -41,7 +44,7 @@ const PASSWORD_NAMES: &[&str] = &["pin", "clave", "haslo"];
 
 /// Words of cards, accounts and national numbers.
 const PAYMENT_WORDS: &[&str] =
-    &["cvv", "cvc", "iban", "ssn", "cpf", "dni", "nif", "pesel", "personnummer", "card", "creditcard"];
+    &["cvv", "cvc", "iban", "ssn", "cpf", "dni", "nif", "pesel", "personnummer", "creditcard"];
 /// The same inside a longer word.
 const PAYMENT_STEMS: &[&str] = &["cardnumber", "creditcard", "cardholder", "cardexp", "cardcv"];
 
@@ -52,11 +55,14 @@ const SEARCH: &[&str] = &["s", "q", "query", "search"];
 pub(super) fn check(request: &RequestRecord, fields: &Fields, form: Option<&PageForm>) -> Option<Reason> {
     let on_page = |name: &str| form.and_then(|form| form.field(name));
     let filled = |field: &&Field| !field.value.trim().is_empty();
+    // More than a field or two out of sight are a part of the form that is shown later, and no trap.
+    let concealed = form.map_or(0, |form| form.fields.iter().filter(|f| f.concealed && f.kind.is_typed()).count());
     let is_honeypot = |field: &Field| {
         let name = field.name.to_ascii_lowercase();
         is_trap(&name)
             || on_page(&field.name).is_some_and(|field| field.trap)
             || (CONCEALED_HONEYPOTS.contains(&name.as_str())
+                && concealed <= MAX_CONCEALED
                 && on_page(&field.name).is_some_and(|field| field.concealed))
     };
     let mut list = fields.list.iter();
@@ -94,15 +100,31 @@ fn is_password(name: &str) -> bool {
     let words: Vec<String> = words(name).into_iter().flatten().collect();
     let whole = words.concat();
     words.iter().any(|word| PASSWORD_WORDS.contains(&word.as_str()))
+        || has_word_alone(&words, "pass", OWN_PASS)
         || PASSWORD_STEMS.iter().any(|stem| whole.contains(stem))
         || PASSWORD_NAMES.contains(&last_segment(name).as_str())
         || name.starts_with("2fa")
 }
 
+/// A word that is the first of a name, or follows one of these: `user_pass`, not `season_pass`; `credit_card`, not
+/// `gift_card`.
+fn has_word_alone(words: &[String], word: &str, before: &[&str]) -> bool {
+    let follows =
+        |at: usize| at.checked_sub(1).and_then(|at| words.get(at)).is_none_or(|w| before.contains(&w.as_str()));
+    words.iter().enumerate().any(|(at, own)| own == word && follows(at))
+}
+
+/// Whose pass it is when it is a password.
+const OWN_PASS: &[&str] =
+    &["user", "login", "my", "your", "new", "old", "current", "confirm", "account", "admin", "wp", "log", "repeat"];
+/// Which card it is when it pays.
+const OWN_CARD: &[&str] = &["credit", "debit", "bank", "payment", "stripe", "billing", "cc"];
+
 fn is_payment(name: &str) -> bool {
     let words: Vec<String> = words(name).into_iter().flatten().collect();
     let whole = words.concat();
     words.iter().any(|word| PAYMENT_WORDS.contains(&word.as_str()))
+        || has_word_alone(&words, "card", OWN_CARD)
         || PAYMENT_STEMS.iter().any(|stem| whole.contains(stem))
         || ["cc-", "cc_"].iter().any(|cc| name.to_ascii_lowercase().strip_prefix(cc).is_some_and(is_card_detail))
 }
@@ -146,9 +168,17 @@ mod tests {
         ] {
             assert!(is_password(name), "{name}");
         }
-        for name in
-            ["passenger", "passport", "compass", "pin_code", "opinion", "shipping", "palabra_clave", "compassion"]
-        {
+        for name in [
+            "passenger",
+            "season_pass",
+            "passport",
+            "compass",
+            "pin_code",
+            "opinion",
+            "shipping",
+            "palabra_clave",
+            "compassion",
+        ] {
             assert!(!is_password(name), "{name}");
         }
     }
@@ -170,7 +200,7 @@ mod tests {
         {
             assert!(is_payment(name), "{name}");
         }
-        for name in ["cardboard", "cc-email", "cc", "discard", "account", "unifi", "dnieper"] {
+        for name in ["cardboard", "gift_card", "cc-email", "cc", "discard", "account", "unifi", "dnieper"] {
             assert!(!is_payment(name), "{name}");
         }
     }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{Handler, Outcome, Post, Recognised, form_id, is_filled};
 use crate::form::answer::Answer;
 use crate::form::body::Fields;
-use crate::form::names::{Meaning, of_label};
+use crate::form::names::{Meaning, is_somebody_elses, of_label};
 use crate::form::roles::{Declared, Role};
 use crate::lead::contact::Key;
 use crate::reason::Reason;
@@ -64,6 +64,7 @@ impl Handler for NinjaForms {
             let kind = text(field, "type");
             let known = TYPES.iter().find(|(own, _)| *own == kind).map(|(_, role)| *role);
             let role = match known {
+                Some(_) if is_somebody_elses(&text(field, "label")) => None,
                 Some(role) => Some(role),
                 None if LABELLED.contains(&kind.as_str()) => match of_label(&text(field, "label")) {
                     Meaning::Role(role) => Some(role),

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use super::{ID_WEIGHT, Page, PageForm};
 use crate::exchange::UnixMillis;
 use crate::form::body::Fields;
+use crate::form::glob;
 use crate::form::url::{Url, bare_host};
 
 /// Pages remembered.
@@ -21,22 +22,43 @@ const MAX_BYTES: usize = 8 << 20;
 /// Bytes of one page, as it is stored.
 const MAX_PAGE_BYTES: usize = 256 << 10;
 
-/// Query parameters by which sites tell their pages apart; all others (campaigns, sessions) are left out.
-const PAGE_PARAMETERS: &[&str] = &[
-    "p",
-    "page_id",
-    "post",
-    "id",
-    "page",
-    "route",
-    "option",
-    "view",
-    "layout",
-    "itemid",
-    "controller",
-    "q",
-    "form",
-    "r",
+/// Query parameters that say where a visitor came from, or who it is; all others may name a page. Ends with `*`: begins
+/// like this.
+const NOT_OF_THE_PAGE: &[&str] = &[
+    "utm_*",
+    "fbclid",
+    "gclid",
+    "gbraid",
+    "wbraid",
+    "gad_*",
+    "msclkid",
+    "ttclid",
+    "twclid",
+    "li_fat_id",
+    "yclid",
+    "dclid",
+    "igshid",
+    "mc_*",
+    "_ga",
+    "_gl",
+    "_hs*",
+    "hsa_*",
+    "pk_*",
+    "mtm_*",
+    "matomo_*",
+    "ref",
+    "source",
+    "phpsessid",
+    "sid",
+    "session*",
+    "token",
+    "nonce",
+    "_",
+    "t",
+    "ts",
+    "cb",
+    "cache*",
+    "_wpnonce",
 ];
 
 /// A form that is known, and the page it was learned from.
@@ -183,7 +205,7 @@ impl KnownPages for LearnedPages {
     }
 }
 
-/// What a page is remembered under: a hash of its host, its path and the parameters that name a page.
+/// What a page is remembered under: a hash of its host, its path and the parameters that may name a page.
 #[must_use]
 pub fn page_key(host: &str, target: &str) -> Option<String> {
     Url::absolute(&format!("http://{host}{target}")).map(|url| key_of(&url))
@@ -197,7 +219,10 @@ pub fn page_key_of_url(url: &str) -> Option<String> {
 
 fn key_of(url: &Url<'_>) -> String {
     let mut query: Vec<_> = form_urlencoded::parse(url.query.as_bytes())
-        .filter(|(name, _)| PAGE_PARAMETERS.contains(&name.to_ascii_lowercase().as_str()))
+        .filter(|(name, _)| {
+            let name = name.to_ascii_lowercase();
+            !NOT_OF_THE_PAGE.iter().any(|pattern| glob::matches(pattern, &name))
+        })
         .collect();
     query.sort_unstable();
     let mut hash = Sha256::new();
@@ -230,10 +255,13 @@ mod tests {
         let mut pages = LearnedPages::default();
         learn(&mut pages, "/contact/?utm_source=x&fbclid=1", FORM);
         learn(&mut pages, "/?page_id=7", "<form id=g><input name=a></form>");
+        learn(&mut pages, "/index.php?site=kontakt", "<form id=k><input name=a></form>");
+        learn(&mut pages, "/index.php?site=home", "<form id=h><input name=a></form>");
         for (url, id) in [
             ("https://shop.example/contact", "f"),
             ("https://www.shop.example:443/contact/?fbclid=2", "f"),
             ("https://shop.example/?page_id=7&utm_medium=y", "g"),
+            ("https://shop.example/index.php?site=kontakt&gclid=x", "k"),
         ] {
             assert_eq!(pages.form_of(url, &fields("a=1")).unwrap().form.id, id, "{url}");
         }

@@ -69,6 +69,12 @@ pub struct PageField {
     /// What the text before it says, where there is no label: how hand-made forms are written.
     #[serde(default, skip_serializing_if = "Meaning::is_unknown")]
     pub nearby: Meaning,
+    /// The label says that it is somebody else's, or a fax.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_somebody_elses: bool,
+    /// The label says more than the role: whose of several it is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_qualified: bool,
     /// `autocomplete` says it is a card's.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_payment: bool,

@@ -20,6 +20,8 @@ pub(super) const MAX_FORMS: usize = 50;
 const MAX_FORM_FIELDS: usize = 300;
 /// Bytes kept of a name, or looked at of a label.
 const MAX_TEXT: usize = 256;
+/// Open elements that are remembered; deeper ones say nothing.
+const MAX_AROUND: usize = 64;
 /// Text beside a field longer than this is no label but prose.
 const MAX_NEARBY: usize = 60;
 
@@ -88,12 +90,8 @@ struct Reader {
     labels: Vec<Label>,
     label: Option<usize>,
     seen: Vec<Seen>,
-    /// Open elements that hide what is in them.
-    concealing: usize,
-    /// Open elements that are traps.
-    trapping: usize,
-    /// What open elements say of the fields in them, outermost first.
-    markers: Vec<Meaning>,
+    /// Open elements that say something of the fields in them, outermost first.
+    around: Vec<Around>,
     /// The text since the last field or the last row.
     nearby: String,
     /// Inside a control, a script or a style: its text is no label.
@@ -117,13 +115,23 @@ struct Seen {
     nearby: String,
 }
 
+/// An open element that is no control.
+struct Around {
+    /// Which element, by its number.
+    element: usize,
+    tag: String,
+    conceals: bool,
+    traps: bool,
+    marker: Meaning,
+}
+
 /// What the end of an element undoes.
 #[derive(Clone, Copy)]
 enum Undo {
     Form,
     Label,
     Mute,
-    Around { conceals: bool, traps: bool, marks: bool },
+    Around(usize),
 }
 
 fn on_element(reader: &Rc<RefCell<Reader>>, element: &mut Element<'_, '_>) -> lol_html::HandlerResult {
@@ -135,7 +143,7 @@ fn on_element(reader: &Rc<RefCell<Reader>>, element: &mut Element<'_, '_>) -> lo
     let tag = element.tag_name();
     let classes = element.get_attribute("class").unwrap_or_default();
     now.page.invalid_marks += usize::from(is_marked_invalid(element, &classes));
-    now.page.success_messages += usize::from(now.concealing == 0 && flash::is_success(element, &classes));
+    now.page.success_messages += usize::from(!now.is_concealed() && flash::is_success(element, &classes));
     let undo = match tag.as_str() {
         "form" => {
             now.open_form(element, &classes);
@@ -159,7 +167,7 @@ fn on_element(reader: &Rc<RefCell<Reader>>, element: &mut Element<'_, '_>) -> lo
             if matches!(tag.as_str(), "tr" | "p" | "li" | "dt" | "fieldset") {
                 now.nearby.clear();
             }
-            now.enter(element, &classes)
+            now.enter(element, &tag, &classes)
         }
     };
     drop(now);
@@ -177,20 +185,27 @@ fn on_element(reader: &Rc<RefCell<Reader>>, element: &mut Element<'_, '_>) -> lo
 
 impl Reader {
     /// An element that is no control: what it says of those inside.
-    fn enter(&mut self, element: &Element<'_, '_>, classes: &str) -> Option<Undo> {
+    fn enter(&mut self, element: &Element<'_, '_>, tag: &str, classes: &str) -> Option<Undo> {
         if !element.can_have_content() {
             return None;
+        }
+        // HTML lets authors leave these ends out: the next one ends the last one.
+        let is_optional = matches!(tag, "li" | "p" | "tr" | "td" | "dt" | "dd");
+        if is_optional && self.around.last().is_some_and(|last| last.tag == tag) {
+            self.around.pop();
         }
         let conceals = is_concealing(element);
         let traps = markers::is_trap(classes);
         let marker = markers::of_classes(classes);
-        let marks = marker != Meaning::Unknown;
-        self.concealing += usize::from(conceals);
-        self.trapping += usize::from(traps);
-        if marks {
-            self.markers.push(marker);
+        if !(conceals || traps || marker != Meaning::Unknown) || self.around.len() >= MAX_AROUND {
+            return None;
         }
-        (conceals || traps || marks).then_some(Undo::Around { conceals, traps, marks })
+        self.around.push(Around { element: self.elements, tag: tag.to_owned(), conceals, traps, marker });
+        Some(Undo::Around(self.elements))
+    }
+
+    fn is_concealed(&self) -> bool {
+        self.around.iter().any(|around| around.conceals)
     }
 
     fn leave(&mut self, undo: Undo) {
@@ -198,19 +213,12 @@ impl Reader {
             Undo::Form => {
                 // Elements that were left open inside do not reach beyond it.
                 self.form = None;
-                (self.concealing, self.trapping) = (0, 0);
-                self.markers.clear();
+                self.around.clear();
                 self.nearby.clear();
             }
             Undo::Label => self.label = None,
             Undo::Mute => self.mute = false,
-            Undo::Around { conceals, traps, marks } => {
-                self.concealing = self.concealing.saturating_sub(usize::from(conceals));
-                self.trapping = self.trapping.saturating_sub(usize::from(traps));
-                if marks {
-                    self.markers.pop();
-                }
-            }
+            Undo::Around(element) => self.around.retain(|around| around.element < element),
         }
     }
 
@@ -252,6 +260,8 @@ impl Reader {
         let Some(name) = name else { return };
         let kind = FieldKind::of(tag, &attribute(element, "type").unwrap_or_default());
         let Some(index) = self.home(element) else { return };
+        let around = self.around.iter().rev().map(|around| around.marker).find(|marker| *marker != Meaning::Unknown);
+        let (concealed, trap) = (self.is_concealed(), self.around.iter().any(|around| around.traps));
         let Some(form) = self.page.forms.get_mut(index).filter(|form| form.fields.len() < MAX_FORM_FIELDS) else {
             return;
         };
@@ -266,17 +276,18 @@ impl Reader {
         }
         let autocomplete = attribute(element, "autocomplete").unwrap_or_default();
         let own_marker = markers::of_classes(classes);
-        let around = self.markers.last().copied().unwrap_or_default();
         form.fields.push(PageField {
             name,
             kind,
             autocomplete: of_autocomplete(&autocomplete),
             is_payment: is_card(&autocomplete),
-            marker: if own_marker == Meaning::Unknown { around } else { own_marker },
+            marker: if own_marker == Meaning::Unknown { around.unwrap_or_default() } else { own_marker },
             label: Meaning::Unknown,
             nearby: Meaning::Unknown,
-            concealed: self.concealing > 0 || is_concealing(element),
-            trap: self.trapping > 0 || markers::is_trap(classes),
+            is_somebody_elses: false,
+            is_qualified: false,
+            concealed: concealed || is_concealing(element),
+            trap: trap || markers::is_trap(classes),
         });
         let field = form.fields.len() - 1;
         self.seen.push(Seen {
@@ -320,6 +331,10 @@ impl Reader {
                 continue;
             };
             let own = seen.own.as_deref().map_or(Meaning::Unknown, meaning);
+            for text in label.iter().copied().chain(seen.own.as_deref()) {
+                field.is_somebody_elses |= names::is_somebody_elses(&plain(text));
+                field.is_qualified |= names::is_qualified(&plain(text));
+            }
             field.label = match label.map_or(Meaning::Unknown, meaning) {
                 Meaning::Unknown => own,
                 said => said,
@@ -385,13 +400,28 @@ fn is_concealing(element: &Element<'_, '_>) -> bool {
     if element.has_attribute("hidden") {
         return true;
     }
-    let Some(style) = element.get_attribute("style") else { return false };
-    let style: String = style.chars().filter(|c| !c.is_whitespace()).map(|c| c.to_ascii_lowercase()).collect();
-    ["display:none", "visibility:hidden", "left:-", "top:-", "opacity:0;", "text-indent:-"]
-        .iter()
-        .any(|hiding| style.contains(hiding))
-        || style.ends_with("opacity:0")
+    element.get_attribute("style").is_some_and(|style| style.split(';').any(|declaration| hides(declaration)))
 }
+
+/// `display: none`, and the ways in which traps are moved out of sight. A small negative margin is layout.
+fn hides(declaration: &str) -> bool {
+    let Some((property, value)) = declaration.split_once(':') else { return false };
+    let (property, value) = (property.trim().to_ascii_lowercase(), value.trim().to_ascii_lowercase());
+    let value = value.trim_end_matches("!important").trim();
+    match property.as_str() {
+        "display" => value == "none",
+        "visibility" => value == "hidden",
+        "opacity" => value.parse() == Ok(0.0),
+        "left" | "top" | "right" | "bottom" | "text-indent" | "margin-left" | "margin-top" => {
+            let digits: String = value.chars().skip(1).take_while(char::is_ascii_digit).collect();
+            value.starts_with('-') && digits.parse::<u32>().is_ok_and(|distance| distance >= FAR)
+        }
+        _ => false,
+    }
+}
+
+/// Out of sight, in whatever unit.
+const FAR: u32 = 500;
 
 /// Words that class names of refused fields and their messages contain in every framework seen.
 const INVALID_WORDS: &[&str] = &["error", "errors", "invalid", "danger", "fehler", "erreur", "haserror"];
