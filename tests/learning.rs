@@ -191,8 +191,13 @@ fn an_outcome_that_shows_on_the_next_page_is_waited_for() {
     // Somebody else on the same page tells nothing of it, and gets the message in this site's simple-mindedness.
     assert!(!send(proxy.address, &get("/other", &visitor(1))).text().is_empty());
     submit(1, BODY);
-    let page = send(proxy.address, &get("/quote", &visitor(1)));
+    let from_the_ad = format!("{}Referer: http://shop.example/?fbclid=IwAR0abc\r\n", visitor(1));
+    let page = send(proxy.address, &get("/quote", &from_the_ad));
     assert!(page.text().contains("alert-success"), "the page passed unchanged");
+    assert!(
+        page.header("set-cookie").is_some_and(|cookie| cookie.starts_with("_fbc=")),
+        "it is a landing all the same"
+    );
     graph.wait_for(1, support::PATIENCE);
     assert_eq!(graph.events()[0]["user_data"]["ph"], hash(Key::Ph, "0171 555 01234"));
 

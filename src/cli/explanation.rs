@@ -91,9 +91,17 @@ fn masked(event: &Value) -> Value {
                     *hash = Value::from(cut(hash.as_str().unwrap_or_default()));
                 }
             }
+            // The last byte of an IPv4 address; of an IPv6 address all that tells a household.
             Value::String(address) if key == "client_ip_address" => {
-                let end = address.rfind(['.', ':']).unwrap_or_default();
+                let end = match address.match_indices(':').nth(2) {
+                    Some((at, _)) => at,
+                    None => address.rfind(['.', ':']).unwrap_or_default(),
+                };
                 *value = Value::from(format!("{}*", address.get(..=end).unwrap_or_default()));
+            }
+            Value::String(id) if matches!(key.as_str(), "fbc" | "fbp") => {
+                let end = id.rfind('.').map_or(0, |dot| dot + 1);
+                *value = Value::from(format!("{}...", id.get(..end).unwrap_or_default()));
             }
             Value::String(text) if key == "external_id" => *value = Value::from(cut(text)),
             _ => {}
@@ -115,7 +123,12 @@ mod tests {
         let hash = "539dba384e7bad34cfe11197def7787e078172956b42bdfbb3e529537d6e0267";
         let event =
             json!({"event_name":"Lead","user_data":{"em":[hash],"client_ip_address":"203.0.113.42","fbp":"fb.1.2.3"}});
-        let expected = json!({"event_name":"Lead","user_data":{"em":["539dba38..."],"client_ip_address":"203.0.113.*","fbp":"fb.1.2.3"}});
+        let expected = json!({"event_name":"Lead","user_data":{"em":["539dba38..."],"client_ip_address":"203.0.113.*","fbp":"fb.1.2..."}});
         assert_eq!(masked(&event), expected);
+        let address = |text: &str| {
+            masked(&json!({"user_data":{"client_ip_address":text}}))["user_data"]["client_ip_address"].clone()
+        };
+        assert_eq!(address("2001:db8:1:2::42"), "2001:db8:1:*");
+        assert_eq!(address("2001:db8::42"), "2001:db8::*");
     }
 }

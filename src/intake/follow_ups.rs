@@ -13,10 +13,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::decision::Decision;
+use crate::exchange::host_name;
 
 /// Browsers follow a redirect at once; slow ones and slow sites take some seconds.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Submissions that may wait at once; the next ones are judged by their answers alone.
+/// Submissions that may wait at once; then the one that has waited longest is given up.
 const MAX_WAITING: usize = 256;
 
 /// A visitor on a page.
@@ -28,7 +29,7 @@ impl VisitKey {
     pub fn new(visitor: Option<IpAddr>, user_agent: &[u8], host: &str, target: &str) -> Self {
         let mut hash = DefaultHasher::new();
         visitor.map(|address| address.to_canonical()).hash(&mut hash);
-        (user_agent, host.to_ascii_lowercase(), target).hash(&mut hash);
+        (user_agent, host_name(host).to_ascii_lowercase(), target).hash(&mut hash);
         Self(hash.finish())
     }
 }
@@ -82,8 +83,7 @@ impl FollowUps {
         Arc::clone(&self.visits)
     }
 
-    /// Waits for a page. What cannot wait (there are too many, or an earlier one that waited for the same page) is given
-    /// back.
+    /// Waits for a page. What can wait no longer (one that waited for the same page, the oldest of too many) is given back.
     pub fn await_page(
         &mut self,
         key: VisitKey,
@@ -92,13 +92,13 @@ impl FollowUps {
         pixels: Vec<String>,
     ) -> Option<Awaited> {
         let awaited = Awaited { decision, report, pixels, until: Instant::now() + PATIENCE };
-        if self.waiting.len() >= MAX_WAITING && !self.waiting.contains_key(&key) {
-            return Some(awaited);
-        }
+        let oldest = self.waiting.iter().min_by_key(|(_, one)| one.until).map(|(key, _)| *key);
+        let full = self.waiting.len() >= MAX_WAITING && !self.waiting.contains_key(&key);
+        let evicted = oldest.filter(|_| full).and_then(|oldest| self.take(oldest));
         self.visits.change(|keys| {
             keys.insert(key);
         });
-        self.waiting.insert(key, awaited)
+        self.waiting.insert(key, awaited).or(evicted)
     }
 
     /// The submission that waited for this page.

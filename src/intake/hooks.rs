@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::TrySendError;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, REFERER, SET_COOKIE, USER_AGENT};
+use http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, COOKIE, REFERER, SET_COOKIE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use tokio::sync::{oneshot, watch};
 
@@ -50,6 +50,8 @@ impl Intake {
             Ok(()) => true,
             Err(TrySendError::Full(message) | TrySendError::Disconnected(message)) => {
                 let mut report = match message {
+                    // A page that a submission waits for: that one gets its report when it has waited long enough.
+                    Message::Exchange { exchange, .. } if exchange.request.method == Method::GET => return false,
                     Message::Exchange { exchange, .. } => Report::of(&exchange.request),
                     Message::Note(report) => report,
                     // It comes by again.
@@ -69,12 +71,17 @@ impl Hooks for Intake {
     fn watch(&self, head: &Head<'_>) -> Watch {
         if *head.method == Method::GET {
             if self.visits.any() && self.visits.expects(visit_of(head)) {
-                return Watch::Capture { filter: None };
+                return Watch::FollowUp;
             }
-            return match (asks_for_document(head), self.may_be_landing(head)) {
-                (false, _) => Watch::Nothing,
-                (true, true) => Watch::Landing,
-                (true, false) => Watch::Page,
+            if !asks_for_document(head) {
+                return Watch::Nothing;
+            }
+            return if self.may_be_landing(head) {
+                Watch::Landing
+            } else if is_of_somebody_known(head) {
+                Watch::Nothing
+            } else {
+                Watch::Page
             };
         }
         if *head.method != Method::POST {
@@ -142,14 +149,13 @@ impl Hooks for Intake {
             return None;
         }
         let key = page_key(page.host(), page.target())?;
-        self.pages.claim(&key, answer).then(|| PageTicket { key, host: page.host().to_ascii_lowercase() })
+        let place = self.pages.claim(&key, answer)?;
+        Some(PageTicket { key, host: page.host().to_ascii_lowercase(), place: Box::new(place) })
     }
 
     fn page(&self, copy: PageCopy) {
-        self.pages.count_waiting(true);
-        if !self.send(Message::Page(copy)) {
-            self.pages.count_waiting(false);
-        }
+        // Without room it comes by again.
+        self.send(Message::Page(copy));
     }
 
     fn complete(&self, exchange: Exchange, memory: Vec<Reservation>) -> Option<Settled> {
@@ -166,6 +172,15 @@ impl Hooks for Intake {
 fn visit_of(head: &Head<'_>) -> VisitKey {
     let agent = head.fields.first(&USER_AGENT).unwrap_or_default();
     VisitKey::new(Some((head.visitor)()), agent, head.host, head.target)
+}
+
+/// Somebody who is logged in sees pages of their own: nothing of them is kept.
+fn is_of_somebody_known(head: &Head<'_>) -> bool {
+    head.fields.first(&AUTHORIZATION).is_some()
+        || head
+            .fields
+            .first(&COOKIE)
+            .is_some_and(|cookies| memchr::memmem::find(cookies, b"wordpress_logged_in_").is_some())
 }
 
 /// What browsers say of a navigation; without that, whoever takes HTML.

@@ -47,19 +47,19 @@ impl Learning {
 
     /// Reads a page. A panic in a parser costs that page.
     pub fn learn(&mut self, copy: &PageCopy, outbox: &Outbox) {
-        self.watch.count_waiting(false);
         let started = Instant::now();
-        let read = AssertUnwindSafe(|| Page::of_answer(&copy.body, &copy.content_type, &copy.content_encoding));
-        let page = catch_unwind(read).unwrap_or_else(|_| {
+        let read = catch_unwind(AssertUnwindSafe(|| {
+            let page = Page::of_answer(&copy.body, &copy.content_type, &copy.content_encoding)?;
+            let has_forms = !page.forms.is_empty();
+            self.remember(copy, page, outbox);
+            Some(has_forms)
+        }));
+        let has_forms = read.unwrap_or_else(|_| {
             self.stats.panics.fetch_add(1, Ordering::Relaxed);
             None
         });
-        let has_forms = page.as_ref().is_some_and(|page| !page.forms.is_empty());
-        if let Some(page) = page {
-            self.remember(copy, page, outbox);
-        }
         let took = started.elapsed();
-        self.watch.has_read(&copy.ticket.key, has_forms, took);
+        self.watch.has_read(&copy.ticket.key, has_forms == Some(true), took);
         self.stats.pages_read.fetch_add(1, Ordering::Relaxed);
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         self.stats.pages_micros.fetch_add(micros, Ordering::Relaxed);

@@ -3,6 +3,7 @@
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -12,29 +13,30 @@ use http::{HeaderMap, HeaderValue};
 /// Pages whose reading is remembered; more share their places, and are read more often.
 const SLOTS: usize = 8192;
 /// A page with forms is read again after this: forms change when somebody edits them.
-const WITH_FORMS: Duration = Duration::from_secs(300);
+const WITH_FORMS: u64 = 300;
 /// One without, after this.
-const WITHOUT: Duration = Duration::from_secs(3600);
-/// One that is being read.
-const IN_HAND: Duration = Duration::from_secs(5);
-/// Copies that may wait at once.
-const MAX_WAITING: u32 = 8;
+const WITHOUT: u64 = 3600;
+/// One that has another length than before, after this: it has changed, or its length changes all the time.
+const CHANGED: u64 = 2;
+/// One whose copy came to nothing, after this.
+const UNREAD: u64 = 5;
+/// Copies that may be under way or waiting at once.
+const MAX_UNDER_WAY: u32 = 16;
 /// Submissions that may wait before pages stand back.
 const MAX_SUBMISSIONS: u32 = 32;
 /// Reading takes at most one part in this of one core, in the long run.
-const SHARE: u32 = 50;
+const SHARE: u64 = 50;
 /// After a quiet time, so much reading may be done at once.
 const BURST: Duration = Duration::from_secs(1);
 
-/// Shared by the workers, which ask, and the lead plane, which reads. A slot holds 40 bits of what page it is for and 24
-/// bits of when it is due again, in seconds since the start.
+/// Shared by the workers, which ask, and the lead plane, which reads.
 pub struct PageWatch {
     slots: Box<[AtomicU64]>,
     started: Instant,
     /// Until when the time for reading is spent, in microseconds since the start (a leaky bucket, kept as its theoretical
     /// arrival time).
     spent_until: AtomicU64,
-    waiting: AtomicU32,
+    under_way: Arc<AtomicU32>,
     submissions: AtomicU32,
 }
 
@@ -44,81 +46,128 @@ impl Default for PageWatch {
             slots: (0..SLOTS).map(|_| AtomicU64::new(0)).collect(),
             started: Instant::now(),
             spent_until: AtomicU64::new(0),
-            waiting: AtomicU32::new(0),
+            under_way: Arc::new(AtomicU32::new(0)),
             submissions: AtomicU32::new(0),
         }
     }
 }
 
-/// 2^24 - 1 seconds are half a year; then everything is due, once.
-const DUE_BITS: u32 = 24;
-const DUE_MASK: u64 = (1 << DUE_BITS) - 1;
+/// A copy that is under way, or waits.
+pub struct Place(Arc<AtomicU32>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A slot: 20 bits of what page it is for, 18 of its length, 2 of what became of it, 24 of when, in seconds since the start
+/// (half a year, then everything is due once).
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Slot(u64);
+
+/// What became of a page.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Claimed = 1,
+    WithForms = 2,
+    Without = 3,
+}
+
+impl Slot {
+    fn new(key: u64, length: u64, fate: Fate, at: u64) -> Self {
+        Self(((key & 0xf_ffff) << 44) | ((length & 0x3_ffff) << 26) | ((fate as u64) << 24) | (at & 0xff_ffff))
+    }
+
+    fn is_for(self, key: u64) -> bool {
+        self.0 != 0 && self.0 >> 44 == key & 0xf_ffff
+    }
+
+    fn has_length(self, length: u64) -> bool {
+        (self.0 >> 26) & 0x3_ffff == length & 0x3_ffff
+    }
+
+    fn with(self, fate: Fate, at: u64) -> Self {
+        Self((self.0 & !0x3ff_ffff) | ((fate as u64) << 24) | (at & 0xff_ffff))
+    }
+
+    /// Seconds after which it is due again.
+    fn interval(self) -> u64 {
+        match (self.0 >> 24) & 3 {
+            1 => UNREAD,
+            2 => WITH_FORMS,
+            _ => WITHOUT,
+        }
+    }
+
+    fn at(self) -> u64 {
+        self.0 & 0xff_ffff
+    }
+}
 
 impl PageWatch {
-    /// Whether the page should be copied now; it is then in hand.
-    pub fn claim(&self, key: &str, answer: &HeaderMap) -> bool {
-        if self.waiting.load(Ordering::Relaxed) >= MAX_WAITING
+    /// Whether the page should be copied now; it is then under way until the place is dropped.
+    pub fn claim(&self, key: &str, answer: &HeaderMap) -> Option<Place> {
+        if self.under_way.load(Ordering::Relaxed) >= MAX_UNDER_WAY
             || self.submissions.load(Ordering::Relaxed) > MAX_SUBMISSIONS
             || self.is_spent()
         {
-            return false;
+            return None;
         }
-        let (slot, tag) = Self::place(key, answer);
-        let Some(slot) = self.slots.get(slot) else { return false };
-        let now = self.seconds();
-        let seen = slot.load(Ordering::Relaxed);
-        if seen & !DUE_MASK == tag && now < seen & DUE_MASK {
-            return false;
+        let (key, length, now) =
+            (hash(key), hash(answer.get(CONTENT_LENGTH).map(HeaderValue::as_bytes)), self.seconds());
+        let place = self.slots.get(place_of(key))?;
+        let seen = place.load(Ordering::Relaxed);
+        let slot = Slot(seen);
+        if slot.is_for(key) {
+            let interval = if slot.has_length(length) { slot.interval() } else { slot.interval().min(CHANGED) };
+            if now < slot.at() + interval {
+                return None;
+            }
         }
         // Two workers at once: one of them reads it.
-        let value = tag | ((now + IN_HAND.as_secs()) & DUE_MASK);
-        slot.compare_exchange(seen, value, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        let claimed = Slot::new(key, length, Fate::Claimed, now).0;
+        place.compare_exchange(seen, claimed, Ordering::Relaxed, Ordering::Relaxed).ok()?;
+        self.under_way.fetch_add(1, Ordering::Relaxed);
+        Some(Place(Arc::clone(&self.under_way)))
     }
 
-    /// It has been read. A page that was left unread comes up again when it is no longer in hand.
+    /// It has been read.
     pub fn has_read(&self, key: &str, has_forms: bool, took: Duration) {
         self.spend(took);
-        // The length that it came with is part of the tag and unknown here; the place is not.
-        let Some(slot) = self.slots.get(place_of(key)) else { return };
-        let due = self.seconds() + if has_forms { WITH_FORMS } else { WITHOUT }.as_secs();
-        let seen = slot.load(Ordering::Relaxed);
-        slot.store((seen & !DUE_MASK) | (due & DUE_MASK), Ordering::Relaxed);
+        let key = hash(key);
+        let fate = if has_forms { Fate::WithForms } else { Fate::Without };
+        if let Some(place) = self.slots.get(place_of(key)) {
+            let slot = Slot(place.load(Ordering::Relaxed));
+            if slot.is_for(key) {
+                place.store(slot.with(fate, self.seconds()).0, Ordering::Relaxed);
+            }
+        }
     }
 
     /// The page is to be read at the next opportunity: a submission had fields that are not known of it.
     pub fn forget(&self, key: &str) {
-        if let Some(slot) = self.slots.get(place_of(key)) {
-            slot.store(0, Ordering::Relaxed);
+        if let Some(place) = self.slots.get(place_of(hash(key))) {
+            place.store(0, Ordering::Relaxed);
         }
     }
 
-    /// A copy has been put into the queue, or taken out of it.
-    pub fn count_waiting(&self, more: bool) {
-        count(&self.waiting, more);
-    }
-
-    /// The same for a submission.
+    /// A submission has been put into the queue, or taken out of it.
     pub fn count_submission(&self, more: bool) {
-        count(&self.submissions, more);
+        if more {
+            self.submissions.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.submissions.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 
     fn is_spent(&self) -> bool {
-        let window = micros(BURST) * u64::from(SHARE);
-        self.spent_until.load(Ordering::Relaxed) > self.micros() + window
+        self.spent_until.load(Ordering::Relaxed) > self.micros() + micros(BURST) * SHARE
     }
 
     fn spend(&self, took: Duration) {
-        let cost = micros(took) * u64::from(SHARE);
         let from = self.spent_until.load(Ordering::Relaxed).max(self.micros());
-        self.spent_until.store(from + cost, Ordering::Relaxed);
-    }
-
-    /// A page that has another length is another page: it has changed, or somebody else is served there.
-    fn place(key: &str, answer: &HeaderMap) -> (usize, u64) {
-        let mut hash = DefaultHasher::new();
-        key.hash(&mut hash);
-        answer.get(CONTENT_LENGTH).map(HeaderValue::as_bytes).hash(&mut hash);
-        (place_of(key), hash.finish() & !DUE_MASK)
+        self.spent_until.store(from + micros(took) * SHARE, Ordering::Relaxed);
     }
 
     fn seconds(&self) -> u64 {
@@ -130,22 +179,19 @@ impl PageWatch {
     }
 }
 
-fn place_of(key: &str) -> usize {
+fn hash(value: impl Hash) -> u64 {
     let mut hash = DefaultHasher::new();
-    key.hash(&mut hash);
-    usize::try_from(hash.finish() % SLOTS as u64).unwrap_or_default()
+    value.hash(&mut hash);
+    hash.finish()
+}
+
+fn place_of(key: u64) -> usize {
+    // The upper bits: the lower ones are in the slot.
+    usize::try_from((key >> 20) % SLOTS as u64).unwrap_or_default()
 }
 
 fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
-}
-
-fn count(counter: &AtomicU32, more: bool) {
-    if more {
-        counter.fetch_add(1, Ordering::Relaxed);
-    } else {
-        counter.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 #[cfg(test)]
@@ -160,35 +206,47 @@ mod tests {
     #[test]
     fn a_page_is_read_once_until_it_changes_or_is_forgotten() {
         let watch = PageWatch::default();
-        assert!(watch.claim("a", &answer("10")));
-        assert!(!watch.claim("a", &answer("10")), "in hand");
+        let claims = |key: &str, length| watch.claim(key, &answer(length)).is_some();
+        assert!(claims("a", "10"));
+        assert!(!claims("a", "10"), "under way");
         watch.has_read("a", true, Duration::ZERO);
-        assert!(!watch.claim("a", &answer("10")));
-        assert!(watch.claim("a", &answer("11")), "another length");
+        assert!(!claims("a", "10"));
+        assert!(!claims("a", "11"), "another length, and just read");
         watch.forget("a");
-        assert!(watch.claim("a", &answer("11")));
-        assert!(watch.claim("b", &HeaderMap::new()));
+        assert!(claims("a", "11"));
+        assert!(claims("b", "11"));
+    }
+
+    #[test]
+    fn when_a_page_is_due_depends_on_what_was_found() {
+        let slot = Slot::new(7, 10, Fate::Claimed, 5);
+        assert!(slot.is_for(7) && !slot.is_for(8) && slot.has_length(10) && !slot.has_length(11));
+        assert_eq!((slot.at(), slot.interval()), (5, UNREAD));
+        let read = slot.with(Fate::WithForms, 9);
+        assert!(read.is_for(7) && read.has_length(10));
+        assert_eq!((read.at(), read.interval()), (9, WITH_FORMS));
+        assert_eq!(slot.with(Fate::Without, 9).interval(), WITHOUT);
+        assert!(!Slot(0).is_for(0), "an empty slot is nobody's");
     }
 
     #[test]
     fn reading_stops_when_its_time_is_spent_or_submissions_wait() {
         let watch = PageWatch::default();
         watch.has_read("a", true, BURST);
-        assert!(watch.claim("b", &HeaderMap::new()), "a burst is fine");
+        assert!(watch.claim("b", &HeaderMap::new()).is_some(), "a burst is fine");
         watch.has_read("b", true, BURST / 10);
-        assert!(!watch.claim("c", &HeaderMap::new()));
+        assert!(watch.claim("c", &HeaderMap::new()).is_none());
 
         let watch = PageWatch::default();
         for _ in 0..=MAX_SUBMISSIONS {
             watch.count_submission(true);
         }
-        assert!(!watch.claim("a", &HeaderMap::new()));
+        assert!(watch.claim("a", &HeaderMap::new()).is_none());
         watch.count_submission(false);
-        for _ in 0..MAX_WAITING {
-            assert!(watch.claim("a", &HeaderMap::new()));
-            watch.count_waiting(true);
-            watch.forget("a");
-        }
-        assert!(!watch.claim("a", &HeaderMap::new()));
+        let mut places: Vec<_> =
+            (0..MAX_UNDER_WAY).map(|n| watch.claim(&n.to_string(), &HeaderMap::new()).unwrap()).collect();
+        assert!(watch.claim("b", &HeaderMap::new()).is_none());
+        places.pop();
+        assert!(watch.claim("b", &HeaderMap::new()).is_some());
     }
 }

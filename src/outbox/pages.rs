@@ -10,6 +10,8 @@ use crate::exchange::UnixMillis;
 
 /// Rows kept; the oldest go.
 const MAX_ROWS: i64 = 2000;
+/// Pages written in one transaction.
+const MAX_AT_ONCE: usize = 20;
 /// Pages that wait for the store at most; what does not fit is learned again some day.
 const MAX_WAITING: usize = 500;
 
@@ -37,13 +39,15 @@ impl Unwritten {
         }
     }
 
-    /// Writes them in one transaction; on an error they wait on.
+    /// Writes some of them in one transaction; on an error they wait on.
     pub fn write(&mut self, connection: &mut Connection) -> rusqlite::Result<()> {
         if self.0.is_empty() {
             return Ok(());
         }
         let transaction = connection.transaction()?;
-        for row in self.0.values() {
+        // A few at a time: leads wait meanwhile.
+        let keys: Vec<_> = self.0.keys().take(MAX_AT_ONCE).cloned().collect();
+        for row in keys.iter().filter_map(|key| self.0.get(key)) {
             match &row.forms {
                 Some(forms) => transaction
                     .prepare_cached("INSERT OR REPLACE INTO page (key, host, at, forms) VALUES (?1, ?2, ?3, ?4)")?
@@ -56,7 +60,9 @@ impl Unwritten {
             params![MAX_ROWS],
         )?;
         transaction.commit()?;
-        self.0.clear();
+        for key in keys {
+            self.0.remove(&key);
+        }
         Ok(())
     }
 }

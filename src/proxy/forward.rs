@@ -132,6 +132,12 @@ pub async fn forward(shared: Rc<Shared>, peer: IpAddr, mut request: Request<Inco
     });
     let (landing, capture) = match (watch, record) {
         (Watch::Landing, Some(record)) => (Some(record), None),
+        (Watch::FollowUp, Some(record)) => {
+            let mut tee = Tee::new(0, &shared.budget, None);
+            tee.end();
+            let (shared, tee, copy) = (Rc::clone(&shared), Rc::new(RefCell::new(tee)), record.clone());
+            (Some(copy), Some(Capture { shared, record: Some(record), tee }))
+        }
         (Watch::Capture { filter }, Some(record)) => {
             let mut tee = Tee::new(shared.limits.capture_bytes, &shared.budget, filter);
             if body.is_end_stream() {
@@ -211,7 +217,7 @@ impl Shared {
             }
             None
         });
-        Some(Hold::new(Tee::new(self.limits.capture_bytes, &self.budget, None), hand_over, std::time::Duration::ZERO))
+        Some(Hold::new(Tee::sparing(self.limits.capture_bytes, &self.budget), hand_over, std::time::Duration::ZERO))
     }
 
     /// A private peer that speaks for visitors on https is nearly always a TLS terminator nobody told us about, and

@@ -44,6 +44,8 @@ pub enum Watch {
     Page,
     /// Ask [`Hooks::landing`] when the answer's head is there, and [`Hooks::reads_page`].
     Landing,
+    /// Copy the answer and hand it to [`Hooks::complete`], and ask [`Hooks::landing`] as well.
+    FollowUp,
     /// Copy both bodies and hand them to [`Hooks::complete`].
     Capture {
         /// Thins the copy of the request body as it passes.
@@ -105,12 +107,13 @@ pub struct PageCopy {
 }
 
 /// What the listener wants to be told with the copy of a page.
-#[derive(Clone, Debug)]
 pub struct PageTicket {
     /// The listener's name for the page.
     pub key: String,
     /// The Host.
     pub host: String,
+    /// Dropped with the copy, or when it comes to nothing: how the listener counts what is under way.
+    pub place: Box<dyn Send>,
 }
 
 /// Fires when the exchange has been dealt with: committed, or found to be nothing. A dropped sender counts as well.

@@ -81,6 +81,8 @@ pub struct Tee {
     cap: usize,
     filter: Option<Box<dyn BodyFilter>>,
     filtered: bool,
+    /// It gives way as soon as the budget is tight.
+    spares: bool,
     state: State,
     reserved: Reservation,
 }
@@ -95,9 +97,16 @@ impl Tee {
             cap,
             filtered: filter.is_some(),
             filter,
+            spares: false,
             state: State::Copying,
             reserved: Reservation { budget: Arc::clone(budget), bytes: 0 },
         }
+    }
+
+    /// The same for a copy that can be done without: it ends when half of the budget is in use.
+    #[must_use]
+    pub fn sparing(cap: usize, budget: &Arc<Budget>) -> Self {
+        Self { spares: true, ..Self::new(cap, budget, None) }
     }
 
     /// The next frame of the body.
@@ -151,7 +160,7 @@ impl Tee {
         if piece.len() > self.cap.saturating_sub(self.reserved.bytes) {
             return self.give_up(State::OverCap);
         }
-        if !self.reserved.budget.take(piece.len()) {
+        if (self.spares && self.reserved.budget.is_tight()) || !self.reserved.budget.take(piece.len()) {
             return self.give_up(State::OverBudget);
         }
         self.reserved.bytes += piece.len();
@@ -237,6 +246,22 @@ mod tests {
         assert!(matches!(second.into_captured().0, Captured::OverBudget));
         drop(first);
         assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn a_copy_that_can_be_done_without_leaves_half_of_the_budget() {
+        let budget = Budget::new(100);
+        let mut page = Tee::sparing(1000, &budget);
+        for _ in 0..10 {
+            page.push(&Bytes::from(vec![b'a'; 10]));
+        }
+        page.end();
+        assert!(matches!(page.into_captured().0, Captured::OverBudget));
+        assert_eq!(budget.used(), 0);
+        let mut submission = tee(1000, &budget);
+        submission.push(&Bytes::from(vec![b'b'; 90]));
+        submission.end();
+        assert_eq!(submission.into_captured().0.bytes().len(), 90);
     }
 
     #[test]

@@ -91,11 +91,17 @@ impl Messages {
     }
 
     fn look_at(&mut self, html: &[u8], inside: &str) {
-        for kind in ["success", "message", "danger", "error", "warning"] {
-            let selectors = [format!("{inside}joomla-alert[type={kind}]"), format!("{inside}.alert-{kind}")];
-            if selectors.iter().any(|selector| html::has(html, selector)) {
-                self.take(kind);
-            }
+        let mut kinds = Vec::new();
+        html::first(html, &format!("{inside}joomla-alert, {inside}.alert"), |alert| {
+            let class = alert.get_attribute("class").unwrap_or_default();
+            kinds.extend(alert.get_attribute("type"));
+            kinds.extend(
+                class.split_ascii_whitespace().filter_map(|class| class.strip_prefix("alert-")).map(str::to_owned),
+            );
+            None::<()>
+        });
+        for kind in kinds {
+            self.take(&kind);
         }
     }
 

@@ -22,6 +22,9 @@ const MAX_BYTES: usize = 8 << 20;
 /// Bytes of one page, as it is stored.
 const MAX_PAGE_BYTES: usize = 256 << 10;
 
+/// A page is stored again after this, so that the store knows that it is still visited: a day, in milliseconds.
+const STORED_AGAIN: u64 = 24 * 3600 * 1000;
+
 /// Query parameters that say where a visitor came from, or who it is; all others may name a page. Ends with `*`: begins
 /// like this.
 const NOT_OF_THE_PAGE: &[&str] = &[
@@ -95,6 +98,8 @@ struct Entry {
     host: String,
     page: Page,
     at: UnixMillis,
+    /// When it was last handed to the store.
+    stored: UnixMillis,
     bytes: usize,
 }
 
@@ -108,7 +113,7 @@ pub struct LearnedPages {
 /// What [`LearnedPages::learn`] made of a page.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Learned {
-    /// It is new, or its forms have changed: to be stored, as this text.
+    /// It is new, its forms have changed, or it was not stored for long: to be stored, as this text.
     Changed(String),
     /// It had forms and has none any more: to be removed from the store.
     Gone,
@@ -126,7 +131,9 @@ impl LearnedPages {
             && entry.page == page
         {
             entry.at = at;
-            return Learned::Same;
+            if at.0.saturating_sub(entry.stored.0) < STORED_AGAIN {
+                return Learned::Same;
+            }
         }
         let Some(text) = serde_json::to_string(&page).ok().filter(|text| text.len() <= MAX_PAGE_BYTES) else {
             return Learned::Same;
@@ -165,7 +172,7 @@ impl LearnedPages {
             self.remove(&oldest);
         }
         self.bytes += bytes;
-        self.pages.insert(key.to_owned(), Entry { host: bare_host(host).to_owned(), page, at, bytes });
+        self.pages.insert(key.to_owned(), Entry { host: bare_host(host).to_owned(), page, at, stored: at, bytes });
     }
 
     fn remove(&mut self, key: &str) -> bool {
@@ -287,6 +294,13 @@ mod tests {
         let Learned::Changed(text) = learn(&mut pages, "/contact", FORM) else { panic!("new") };
         assert_eq!(learn(&mut pages, "/contact", FORM), Learned::Same);
         assert_eq!(learn(&mut pages, "/about", "<p>no form"), Learned::Same);
+        let again = pages.learn(
+            &page_key("shop.example", "/contact").unwrap(),
+            "shop.example",
+            Page::parse(FORM.as_bytes()),
+            UnixMillis(1 + STORED_AGAIN),
+        );
+        assert!(matches!(again, Learned::Changed(_)), "the store learns that it is still there");
         let mut later = LearnedPages::default();
         assert!(later.restore(&page_key("shop.example", "/contact").unwrap(), "shop.example", &text, UnixMillis(1)));
         assert!(!later.restore("x", "shop.example", "{", UnixMillis(1)));

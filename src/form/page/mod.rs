@@ -317,12 +317,11 @@ mod tests {
 
     #[test]
     fn what_is_kept_of_a_page_names_fields_and_no_values() {
-        let html = PAGE.replace(
-            "<textarea",
-            "<input name=mail type=text value=ana@example.com placeholder=ana@example.com><textarea",
-        );
+        let more = "<input name=mail type=text value=ana@example.com placeholder=ana@example.com>\
+                    <input name='users[ana@example.com]'><input name=0123456789abcdef0123456789abcdef value=1><textarea";
+        let html = PAGE.replace("<textarea", more).replace("id=f ", "id='edit_ana@example.com' ");
         let kept = serde_json::to_string(&Page::parse(html.as_bytes())).unwrap();
-        for text in ["ana@", "info@", "hello", "Ihr Name", "you@", "Deutschland"] {
+        for text in ["ana@", "info@", "hello", "Ihr Name", "you@", "Deutschland", "0123456789abcdef"] {
             assert!(!kept.contains(text), "{text} is kept: {kept}");
         }
         assert_eq!(serde_json::from_str::<Page>(&kept).unwrap(), Page::parse(html.as_bytes()));

@@ -225,9 +225,9 @@ impl Reader {
     fn open_form(&mut self, element: &Element<'_, '_>, classes: &str) {
         self.nearby.clear();
         self.form = self.push_form(PageForm {
-            id: short(attribute(element, "id")),
-            name: short(attribute(element, "name")),
-            class: short(Some(classes.to_owned())),
+            id: impersonal(attribute(element, "id")),
+            name: impersonal(attribute(element, "name")),
+            class: impersonal(Some(classes.to_owned())),
             ..PageForm::default()
         });
     }
@@ -257,7 +257,7 @@ impl Reader {
     fn field(&mut self, tag: &str, element: &Element<'_, '_>, classes: &str) {
         let nearby = std::mem::take(&mut self.nearby);
         let name = attribute(element, "name").filter(|name| !name.is_empty() && name.len() <= MAX_TEXT);
-        let Some(name) = name else { return };
+        let Some(name) = name.filter(|name| !is_of_a_person(name) && !is_token(name)) else { return };
         let kind = FieldKind::of(tag, &attribute(element, "type").unwrap_or_default());
         let Some(index) = self.home(element) else { return };
         let around = self.around.iter().rev().map(|around| around.marker).find(|marker| *marker != Meaning::Unknown);
@@ -367,6 +367,20 @@ fn short(text: Option<String>) -> String {
         text.truncate(end);
     }
     text
+}
+
+/// What is kept of a page must not name anybody: `edit_ana@example.com`.
+fn is_of_a_person(text: &str) -> bool {
+    text.contains('@') || text.contains("%40")
+}
+
+/// A token as a name, as Joomla has them: it means nothing and is another one every time.
+fn is_token(name: &str) -> bool {
+    name.len() >= 32 && name.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+fn impersonal(text: Option<String>) -> String {
+    short(text.filter(|text| !is_of_a_person(text)))
 }
 
 /// HTML, autofill field names: the last token of the attribute.
