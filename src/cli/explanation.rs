@@ -123,7 +123,7 @@ mod tests {
         let hash = "539dba384e7bad34cfe11197def7787e078172956b42bdfbb3e529537d6e0267";
         let event =
             json!({"event_name":"Lead","user_data":{"em":[hash],"client_ip_address":"203.0.113.42","fbp":"fb.1.2.3"}});
-        let expected = json!({"event_name":"Lead","user_data":{"em":["539dba38..."],"client_ip_address":"203.0.113.*","fbp":"fb.1.2..."}});
+        let expected = json!({"event_name":"Lead","user_data":{"em":["539dba38..."],"client_ip_address":"203.0.113.*","fbp":"fb.1.2...."}});
         assert_eq!(masked(&event), expected);
         let address = |text: &str| {
             masked(&json!({"user_data":{"client_ip_address":text}}))["user_data"]["client_ip_address"].clone()

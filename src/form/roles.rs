@@ -253,12 +253,12 @@ enum Found {
 
 fn meaning(
     field: &Field,
-    rule: &[(String, String)],
+    map: &[(String, String)],
     declared: Option<&Declared>,
     on_page: Option<&PageField>,
 ) -> Found {
     let (name, value) = (field.name.as_str(), field.value.trim());
-    if let Some((_, word)) = rule.iter().find(|(key, _)| same_field(key, name)) {
+    if let Some((_, word)) = map.iter().find(|(key, _)| same_field(key, name)) {
         return Role::from_word(word).map_or(Found::NotContact, |role| Found::Role(role, Source::Rule));
     }
     if let Some(declared) = declared {

@@ -414,7 +414,7 @@ fn is_concealing(element: &Element<'_, '_>) -> bool {
     if element.has_attribute("hidden") {
         return true;
     }
-    element.get_attribute("style").is_some_and(|style| style.split(';').any(|declaration| hides(declaration)))
+    element.get_attribute("style").is_some_and(|style| style.split(';').any(hides))
 }
 
 /// `display: none`, and the ways in which traps are moved out of sight. A small negative margin is layout.
