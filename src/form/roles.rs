@@ -251,12 +251,7 @@ enum Found {
     Nothing,
 }
 
-fn meaning(
-    field: &Field,
-    map: &[(String, String)],
-    declared: Option<&Declared>,
-    on_page: Option<&PageField>,
-) -> Found {
+fn meaning(field: &Field, map: &[(String, String)], declared: Option<&Declared>, on_page: Option<&PageField>) -> Found {
     let (name, value) = (field.name.as_str(), field.value.trim());
     if let Some((_, word)) = map.iter().find(|(key, _)| same_field(key, name)) {
         return Role::from_word(word).map_or(Found::NotContact, |role| Found::Role(role, Source::Rule));
