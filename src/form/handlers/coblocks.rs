@@ -16,10 +16,13 @@ impl Handler for CoBlocks {
     }
 
     fn outcome(&self, _post: &Post<'_>, answer: &Answer<'_>) -> Outcome {
-        Outcome::before_body(answer).unwrap_or_else(|| match answer.has(".coblocks-form__submitted") {
-            true => Outcome::accepted("coblocks-form__submitted"),
-            false => Outcome::unknown("form_not_submitted"),
-        })
+        if let Some(outcome) = Outcome::before_body(answer) {
+            return outcome;
+        }
+        if answer.has(".coblocks-form__submitted") {
+            return Outcome::accepted("coblocks-form__submitted");
+        }
+        Outcome::unknown("form_not_submitted")
     }
 
     fn is_own_field(&self, name: &str) -> bool {
