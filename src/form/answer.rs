@@ -69,11 +69,15 @@ impl<'a> Answer<'a> {
     }
 
     /// The body as JSON, whatever type it is sent under (plugins send JSON as `text/html`); `None` for a bare word.
+    ///
+    /// Comments of HTML may stand around it: Gravity Forms marks so where its JSON begins and ends, for the case that
+    /// another plugin prints something of its own, and caching plugins sign what they pass on.
     pub(super) fn json(&self) -> Option<&Value> {
         self.json
             .get_or_init(|| {
                 let body = self.body().ok()?;
-                let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii();
+                let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+                let body = without_comments_around(body);
                 let looks = matches!(body.first(), Some(b'{' | b'['));
                 looks.then(|| serde_json::from_slice(body).ok()).flatten()
             })
@@ -126,4 +130,18 @@ impl<'a> Answer<'a> {
         let label = parameter(self.header("content-type")?, "charset")?;
         Encoding::for_label(label.as_bytes())
     }
+}
+
+/// A body without blanks and comments of HTML at its beginning and its end.
+fn without_comments_around(body: &[u8]) -> &[u8] {
+    let mut body = body.trim_ascii();
+    while let Some(after) = body.strip_prefix(b"<!--") {
+        let Some(end) = memchr::memmem::find(after, b"-->") else { break };
+        body = after.get(end + 3..).unwrap_or_default().trim_ascii_start();
+    }
+    while let Some(before) = body.strip_suffix(b"-->") {
+        let Some(start) = memchr::memmem::rfind(before, b"<!--") else { break };
+        body = before.get(..start).unwrap_or_default().trim_ascii_end();
+    }
+    body
 }

@@ -72,10 +72,24 @@ fn of_html(answer: &Answer<'_>) -> Outcome {
         Outcome::refused(Reason::Validation, "everest-forms-notice--error")
     } else if answer.has(".everest-forms-notice--success") {
         Outcome::accepted("everest-forms-notice--success")
+    } else if goes_elsewhere(answer) {
+        Outcome::accepted("redirect_script")
     } else {
         Outcome::unknown("no_notice")
     }
 }
+
+/// A form that leads to another page prints a script that goes there ahead of the whole document, blank form and all.
+fn goes_elsewhere(answer: &Answer<'_>) -> bool {
+    let html = answer.html().unwrap_or_default().trim_ascii_start();
+    let ahead = html.get(..html.len().min(AHEAD)).unwrap_or_default().to_ascii_lowercase();
+    let Some(end) = memchr::memmem::find(&ahead, b"<!doctype") else { return false };
+    let script = ahead.get(..end).unwrap_or_default();
+    script.starts_with(b"<script") && memchr::memmem::find(script, b"window.location").is_some()
+}
+
+/// Room for that script and a long address.
+const AHEAD: usize = 8 * 1024;
 
 #[cfg(test)]
 mod tests {
@@ -119,6 +133,13 @@ mod tests {
             ("<div class='everest-forms-notice everest-forms-notice--success'>x</div>", "lead"),
             ("<div class='everest-forms-notice everest-forms-notice--error'>x</div>", "validation"),
             ("<p class=everest-forms-notice--success></p><p class=everest-forms-notice--error></p>", "validation"),
+            ("\n<script>window.location.href = '/x';</script>\n<!DOCTYPE html><form></form>", "lead"),
+            ("<!DOCTYPE html><script>window.location.href = '/x';</script><form></form>", "unknown_outcome"),
+            ("<script>a();</script><!DOCTYPE html><script>window.location = '/x';</script>", "unknown_outcome"),
+            (
+                "<script>window.location = '/x';</script><!doctype html><p class=everest-forms-notice--error></p>",
+                "validation",
+            ),
             ("<style>.everest-forms-notice--success{}</style><form></form>", "unknown_outcome"),
         ] {
             assert_eq!(Case::post("/contact/", FIELDS).html(200, answer).verdict(), verdict, "{answer}");

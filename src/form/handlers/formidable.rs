@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::{Handler, Outcome, Post, Recognised, form_id, is_filled, redirect};
+use super::{Handler, Outcome, Post, Recognised, form_id, generic, is_filled, redirect};
 use crate::form::answer::Answer;
 use crate::form::html;
 use crate::form::roles::{Declared, Role};
@@ -80,7 +80,11 @@ impl Handler for Formidable {
         if answer.has(&format!("{container} .frm_message")) {
             return Outcome::accepted("frm_message");
         }
-        Outcome::unknown("no_message")
+        if answer.has(&container) {
+            return Outcome::unknown("no_message");
+        }
+        // A form may be set to show another page's content where it stood.
+        generic::in_place_of_form(post, answer).unwrap_or_else(|| Outcome::unknown("no_message"))
     }
 
     fn is_own_field(&self, name: &str) -> bool {
@@ -137,6 +141,20 @@ mod tests {
             assert_eq!(Case::post("/contact", FIELDS).html(200, html).verdict(), verdict, "{html}");
         }
         assert_eq!(Case::post("/contact", FIELDS).redirect(302, "/thanks").verdict(), "lead");
+    }
+
+    #[test]
+    fn another_page_in_place_of_the_form_is_a_success() {
+        for (html, verdict) in [
+            ("<main><p>What happens next</p></main>".to_owned(), "lead"),
+            ("<div id='frm_form_2_container'>x</div>".to_owned(), "unknown_outcome"),
+            (format!("<p>x</p>{PAGE}"), "unknown_outcome"),
+            ("<b>Fatal error</b>: x".to_owned(), "unknown_outcome"),
+            (String::new(), "unknown_outcome"),
+        ] {
+            assert_eq!(Case::post("/contact", FIELDS).page(PAGE).html(200, &html).verdict(), verdict, "{html}");
+            assert_eq!(Case::post("/contact", FIELDS).html(200, &html).verdict(), "unknown_outcome", "{html}");
+        }
     }
 
     #[test]

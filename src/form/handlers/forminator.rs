@@ -2,7 +2,7 @@
 //! submission that it took it says what happens next (`behav`).
 
 use super::declare::{self, By, is};
-use super::{Handler, Outcome, Post, Recognised, form_id, is_filled, is_number, wp_json};
+use super::{Handler, Outcome, Post, Recognised, form_id, is_filled, is_number, redirect, wp_json};
 use crate::form::answer::Answer;
 use crate::form::body::Field;
 use crate::form::html;
@@ -40,7 +40,11 @@ impl Handler for Forminator {
         post.fields.list.iter().filter_map(role).collect()
     }
 
-    fn outcome(&self, _post: &Post<'_>, answer: &Answer<'_>) -> Outcome {
+    fn outcome(&self, post: &Post<'_>, answer: &Answer<'_>) -> Outcome {
+        // A form without a script goes to its page of thanks; whatever it refuses it shows again.
+        if let Some(location) = answer.header("location").filter(|_| answer.is_redirect()) {
+            return redirect::target(post, location).outcome_where_only_success_redirects();
+        }
         if let Some(outcome) = Outcome::before_body(answer) {
             return outcome;
         }
@@ -167,7 +171,8 @@ mod tests {
             assert_eq!(submit("").json(200, answer).verdict(), verdict, "{answer}");
         }
         assert_eq!(submit("").json(403, THANKS).verdict(), "upstream_error");
-        assert_eq!(submit("").redirect(302, "/thanks").verdict(), "unknown_outcome");
+        assert_eq!(submit("").redirect(302, "/thanks").verdict(), "lead");
+        assert_eq!(submit("").redirect(302, "/wp-login.php").verdict(), "login");
     }
 
     #[test]

@@ -122,6 +122,12 @@ fn html(post: &Post<'_>, answer: &Answer<'_>) -> Outcome {
     Outcome::accepted(if form_is_there { "message_of_success" } else { "form_gone" })
 }
 
+/// A page that stands where the known form stood: what a handler asks whose software can show any page in place of the
+/// form, when the answer has no mark of that software's own.
+pub(super) fn in_place_of_form(post: &Post<'_>, answer: &Answer<'_>) -> Option<Outcome> {
+    Some(html(post, answer)).filter(|said| matches!(said, Outcome::Accepted(marker) if marker == "form_gone"))
+}
+
 /// PHP's own words for a script that died half-way, under status 200.
 pub(super) fn has_died(body: &[u8]) -> bool {
     [b"<b>Fatal error</b>".as_slice(), b"<b>Parse error</b>"].iter().any(|e| memchr::memmem::find(body, e).is_some())

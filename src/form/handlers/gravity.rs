@@ -4,7 +4,7 @@ mod parts;
 
 use serde_json::Value;
 
-use super::{Handler, Outcome, Post, Recognised, form_id, is_number, json_id, machine_word, redirect};
+use super::{Handler, Outcome, Post, Recognised, form_id, generic, is_number, json_id, machine_word, redirect};
 use crate::form::answer::Answer;
 use crate::form::html;
 use crate::form::roles::Declared;
@@ -44,6 +44,9 @@ impl Handler for Gravity {
     }
 
     fn outcome(&self, post: &Post<'_>, answer: &Answer<'_>) -> Outcome {
+        if is_unsigned(post) {
+            return Outcome::refused(Reason::Honeypot, "no_version_hash");
+        }
         if let Some(said) = answer.json().and_then(of_json) {
             // The REST answer to invalid fields is a 400; whatever else fails is no success.
             let failure = matches!(said, Outcome::Accepted(_)).then(|| Outcome::before_body(answer)).flatten();
@@ -56,7 +59,7 @@ impl Handler for Gravity {
             return outcome;
         }
         match id_of(post, None).filter(|id| is_number(id)) {
-            Some(id) => of_html(answer, &id),
+            Some(id) => of_html(post, answer, &id),
             None => Outcome::unknown("no_form_id"),
         }
     }
@@ -103,6 +106,14 @@ fn never_of_fields(post: &Post<'_>) -> Option<Reason> {
     (is_step || only_validates).then_some(Reason::Step)
 }
 
+/// The form's script adds `version_hash` to each submission from 2.7 on, the version that also brought `gform_theme`. A
+/// form with a trap takes a submission without it for a robot's, and shows its confirmation all the same.
+fn is_unsigned(post: &Post<'_>) -> bool {
+    let has_trap = post.form.is_some_and(|form| form.fields.iter().any(|field| field.trap));
+    let is_signed = post.fields.get("version_hash").is_some_and(|value| !value.is_empty());
+    has_trap && !is_signed && post.fields.get("gform_theme").is_some()
+}
+
 /// The result, which the REST API does not wrap.
 fn data(json: &Value) -> &Value {
     json.get("data").unwrap_or(json)
@@ -139,7 +150,10 @@ const ERRORS: &str = ".gform_validation_error, .gform_validation_errors, .gfield
 
 /// The page, or the frame's document, that answers a post without `admin-ajax.php`. A blank form's script names the
 /// marks of success too, so only elements count.
-fn of_html(answer: &Answer<'_>, id: &str) -> Outcome {
+fn of_html(post: &Post<'_>, answer: &Answer<'_>, id: &str) -> Outcome {
+    if answer.html().is_none() {
+        return Outcome::unknown("no_html");
+    }
     if answer.has(ERRORS) {
         return Outcome::refused(Reason::Validation, "gform_validation_error");
     }
@@ -163,10 +177,10 @@ fn of_html(answer: &Answer<'_>, id: &str) -> Outcome {
         return Outcome::accepted("gformRedirect");
     }
     // A confirmation without a text leaves the place where the form was.
-    if answer.has(&format!("a#gf_{id}.gform_anchor")) {
+    if answer.has(&format!("#gf_{id}.gform_anchor")) {
         return Outcome::accepted("gform_anchor");
     }
-    Outcome::unknown("no_confirmation")
+    generic::in_place_of_form(post, answer).unwrap_or_else(|| Outcome::unknown("no_confirmation"))
 }
 
 #[cfg(test)]

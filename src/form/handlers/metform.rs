@@ -1,8 +1,8 @@
-//! MetForm (4.1). A REST call by a script; `status` is 1 or 0.
+//! MetForm (observed: 3.3.3). A REST call by a script; `status` is 1 or 0.
 
 use serde_json::Value;
 
-use super::{Handler, Outcome, Post, Recognised, declare, form_id, is_filled, json_id};
+use super::{Handler, Outcome, Post, Recognised, declare, form_id, json_id};
 use crate::form::answer::Answer;
 use crate::form::roles::{Declared, Role};
 use crate::reason::Reason;
@@ -35,9 +35,7 @@ impl Handler for MetForm {
             return outcome;
         }
         let Some(json) = answer.json() else { return Outcome::unknown("no_json") };
-        if is_filled(json.get("error")) {
-            return Outcome::refused(Reason::Validation, "error");
-        }
+        // `error` says nothing: the answer is made with a first one in it, which stays there when all goes well.
         match json.get("status").map(Status::of) {
             Some(Status::Done) => Outcome::accepted("status:1"),
             Some(Status::Refused) => Outcome::refused(Reason::Validation, "status:0"),
@@ -89,11 +87,11 @@ mod tests {
     const INSERT: &str = "/wp-json/metform/v1/entries/insert/41";
 
     #[test]
-    fn the_status_decides_and_an_error_outweighs_it() {
+    fn the_status_decides_and_not_the_errors_beside_it() {
         for (status, answer, verdict) in [
             (200, DONE, "lead"),
             (200, r#"{"status":"1"}"#, "lead"),
-            (200, r#"{"status":1,"error":["x"]}"#, "validation"),
+            (200, r#"{"status":1,"error":["x"],"data":{"entry_id":88}}"#, "lead"),
             (200, r#"{"status":0,"error":["x"]}"#, "validation"),
             (200, r#"{"status":0,"error":[]}"#, "validation"),
             (200, r#"{"status":2}"#, "unknown_outcome"),

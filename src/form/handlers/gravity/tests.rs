@@ -39,6 +39,22 @@ fn validity_decides_and_not_the_outer_success() {
     assert_eq!(ajax("submit_form", valid).json(500, valid).verdict(), "upstream_error");
 }
 
+#[test]
+fn json_is_read_between_the_comments_that_mark_it() {
+    let marked = |data: &str| format!(r#"<!-- begin -->{{"success":true,"data":{data}}}<!-- end -->"#);
+    let form = "<script>gformRedirect();</script><div class='gform_validation_error'>x</div>";
+    for (answer, verdict) in [
+        (marked(r#"{"is_valid":true,"page_number":0,"entry_id":9}"#), "lead"),
+        (marked(r#"{"is_valid":true,"is_spam":true}"#), "spam"),
+        (marked(&format!(r#"{{"is_valid":false,"form_markup":"{form}"}}"#)), "validation"),
+        (r#"<!-- begin -->{"success":false,"data":"x"}<!-- end -->"#.to_owned(), "nonce"),
+        // Not HTML and not JSON: nothing in it counts.
+        (format!(r#"Notice: x <!-- begin -->{{"is_valid":false,"form_markup":"{form}"}}"#), "unknown_outcome"),
+    ] {
+        assert_eq!(ajax("submit_form", &answer).verdict(), verdict, "{answer}");
+    }
+}
+
 const SUBMIT: &str = "/wp-json/gf/v2/forms/5/submissions";
 
 #[test]
@@ -96,6 +112,7 @@ fn a_page_or_a_frame_shows_the_confirmation_of_the_form_that_was_posted() {
         (redirect.to_owned(), "lead"),
         (other.clone() + redirect, "unknown_outcome"),
         ("<a id='gf_5' class='gform_anchor'></a>".to_owned(), "lead"),
+        ("<div id='gf_5' class='gform_anchor' tabindex='-1'></div>".to_owned(), "lead"),
         (other + "<a id='gf_5' class='gform_anchor'></a>", "lead"),
         ("<a id='gf_8' class='gform_anchor'></a>".to_owned(), "unknown_outcome"),
         (String::new(), "unknown_outcome"),
@@ -106,6 +123,34 @@ fn a_page_or_a_frame_shows_the_confirmation_of_the_form_that_was_posted() {
         assert_eq!(framed.verdict(), verdict, "{frame}");
     }
     assert_eq!(page("").html(500, confirmed).verdict(), "upstream_error");
+}
+
+#[test]
+fn an_empty_confirmation_leaves_a_page_without_the_form() {
+    let case = || page("").page(FORM);
+    assert_eq!(case().html(200, "<main><h1>Quote</h1></main>").verdict(), "lead");
+    assert_eq!(case().html(200, FORM).verdict(), "unknown_outcome");
+    assert_eq!(page("").html(200, "<main><h1>Quote</h1></main>").verdict(), "unknown_outcome");
+}
+
+#[test]
+fn a_form_with_a_trap_takes_what_its_script_did_not_sign_for_spam() {
+    const TRAP: &str = "<form id='gform_5'><input name='input_2'><input type=hidden name='is_submit_5' value='1'>\
+        <input type=hidden name='gform_submit' value='5'>\
+        <div class='gfield gform_validation_container'><input name='input_9'></div></form>";
+    let confirmed = "<div id='gform_confirmation_wrapper_5'>x</div>";
+    let unsigned = OWN.replace("&version_hash=0c", "");
+    for (own, shown, verdict) in [
+        (format!("{OWN}&input_9=&gform_theme=orbital"), TRAP, "lead"),
+        (format!("{unsigned}&input_9=&gform_theme=orbital"), TRAP, "honeypot"),
+        (format!("{unsigned}&input_9=&gform_theme=orbital&version_hash="), TRAP, "honeypot"),
+        (format!("{unsigned}&gform_theme=orbital"), FORM, "lead"),
+        // Before 2.7 nothing was signed.
+        (format!("{unsigned}&input_9="), TRAP, "lead"),
+    ] {
+        let case = Case::post("/quote/", format!("{PERSON}&{own}")).page(shown);
+        assert_eq!(case.html(200, confirmed).verdict(), verdict, "{own}");
+    }
 }
 
 #[test]
