@@ -17,7 +17,7 @@ use crate::consent::{self, Signals};
 use crate::exchange::{Exchange, RequestRecord, cookies};
 use crate::form;
 use crate::form::multipart::Reducer;
-use crate::form::page::page_key;
+use crate::form::page::{page_key, page_number};
 use crate::landing::{self, LandingRequest};
 use crate::proxy::hooks::{BodyFilter, Head, Hooks, LandingEdit, PageAddress, PageCopy, PageTicket, Settled, Watch};
 use crate::proxy::tee::Reservation;
@@ -148,9 +148,10 @@ impl Hooks for Intake {
         if !is_html || !self.config.borrow().learn_pages {
             return None;
         }
+        let number = page_number(page.host(), page.target());
+        let place = self.pages.claim(number, answer)?;
         let key = page_key(page.host(), page.target())?;
-        let place = self.pages.claim(&key, answer)?;
-        Some(PageTicket { key, host: page.host().to_ascii_lowercase(), place: Box::new(place) })
+        Some(PageTicket { number, key, host: page.host().to_ascii_lowercase(), place: Box::new(place) })
     }
 
     fn page(&self, copy: PageCopy) {

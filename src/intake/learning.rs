@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::IntakeStats;
 use super::pages::PageWatch;
 use crate::exchange::UnixMillis;
-use crate::form::page::{KnownPages, Learned, LearnedPages, Page, page_key_of_url};
+use crate::form::page::{KnownPages, Learned, LearnedPages, Page, page_number_of_url};
 use crate::outbox::{Outbox, PageRow};
 use crate::proxy::hooks::PageCopy;
 
@@ -59,7 +59,7 @@ impl Learning {
             None
         });
         let took = started.elapsed();
-        self.watch.has_read(&copy.ticket.key, has_forms == Some(true), took);
+        self.watch.has_read(copy.ticket.number, has_forms == Some(true), took);
         self.stats.pages_read.fetch_add(1, Ordering::Relaxed);
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         self.stats.pages_micros.fetch_add(micros, Ordering::Relaxed);
@@ -78,9 +78,7 @@ impl Learning {
 
     /// A submission showed that a page is not known well enough: it is read at the next opportunity.
     pub fn forget(&self, page_url: &str) {
-        if let Some(key) = page_key_of_url(page_url) {
-            self.watch.forget(&key);
-        }
+        self.watch.forget(page_number_of_url(page_url));
     }
 
     /// A submission has left the queue.

@@ -108,7 +108,9 @@ pub struct PageCopy {
 
 /// What the listener wants to be told with the copy of a page.
 pub struct PageTicket {
-    /// The listener's name for the page.
+    /// The listener's number for the page.
+    pub number: u64,
+    /// Its lasting name for it.
     pub key: String,
     /// The Host.
     pub host: String,

@@ -4,7 +4,10 @@
 //! Bounded in number and in bytes; what was learned longest ago goes first. Of an address only a hash is kept: paths may
 //! hold names and tokens.
 
+use std::borrow::Cow;
+use std::collections::hash_map::DefaultHasher;
 use std::collections::{HashMap, HashSet};
+use std::hash::{Hash, Hasher};
 
 use encoding_rs::Encoding;
 use sha2::{Digest, Sha256};
@@ -218,13 +221,31 @@ pub fn page_key(host: &str, target: &str) -> Option<String> {
     Url::absolute(&format!("http://{host}{target}")).map(|url| key_of(&url))
 }
 
-/// The same for a page by its absolute URL.
+/// A number for the same page, cheap enough for every page view; another one in every process.
 #[must_use]
-pub fn page_key_of_url(url: &str) -> Option<String> {
-    Url::absolute(url).map(|url| key_of(&url))
+pub fn page_number(host: &str, target: &str) -> u64 {
+    let is_plain =
+        !target.contains(['?', '#']) && !target.contains("/.") && !host.bytes().any(|b| b.is_ascii_uppercase());
+    if is_plain {
+        return number_of(bare_host(host), target, &[]);
+    }
+    page_number_of_url(&format!("http://{host}{target}"))
 }
 
-fn key_of(url: &Url<'_>) -> String {
+/// The same for a page by its absolute URL.
+#[must_use]
+pub fn page_number_of_url(url: &str) -> u64 {
+    let Some(url) = Url::absolute(url) else { return 0 };
+    number_of(bare_host(&url.host), &url.path, &page_parameters(&url))
+}
+
+fn number_of(host: &str, path: &str, query: &[(Cow<'_, str>, Cow<'_, str>)]) -> u64 {
+    let mut hash = DefaultHasher::new();
+    (host, path.trim_end_matches('/'), query).hash(&mut hash);
+    hash.finish()
+}
+
+fn page_parameters<'a>(url: &Url<'a>) -> Vec<(Cow<'a, str>, Cow<'a, str>)> {
     let mut query: Vec<_> = form_urlencoded::parse(url.query.as_bytes())
         .filter(|(name, _)| {
             let name = name.to_ascii_lowercase();
@@ -232,10 +253,14 @@ fn key_of(url: &Url<'_>) -> String {
         })
         .collect();
     query.sort_unstable();
+    query
+}
+
+fn key_of(url: &Url<'_>) -> String {
     let mut hash = Sha256::new();
     hash.update(bare_host(&url.host));
     hash.update(url.path.trim_end_matches('/'));
-    for (name, value) in query {
+    for (name, value) in page_parameters(url) {
         hash.update(format!("&{name}={value}"));
     }
     hex::encode(hash.finalize().get(..16).unwrap_or_default())
@@ -274,6 +299,27 @@ mod tests {
         }
         assert!(pages.form_of("https://shop.example/?page_id=8", &fields("a=1")).is_none());
         assert!(pages.form_of("https://other.example/contact", &fields("a=1&b=2&c=3")).is_none());
+    }
+
+    #[test]
+    fn a_page_has_one_number_however_it_is_asked_for() {
+        let number = page_number("shop.example", "/contact");
+        for (host, target) in [
+            ("shop.example", "/contact/"),
+            ("www.shop.example:8080", "/contact?utm_source=x"),
+            ("Shop.Example", "/contact"),
+            ("shop.example", "/a/../contact"),
+        ] {
+            assert_eq!(page_number(host, target), number, "{host}{target}");
+        }
+        assert_eq!(page_number_of_url("https://www.shop.example/contact/?fbclid=1#top"), number);
+        for target in ["/contact?page=2", "/contacts", "/"] {
+            assert_ne!(page_number("shop.example", target), number, "{target}");
+        }
+        assert_eq!(
+            page_key("www.Shop.example:80", "/contact/?gclid=x"),
+            Url::absolute("https://shop.example/contact").map(|url| key_of(&url))
+        );
     }
 
     #[test]

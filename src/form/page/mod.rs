@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::body::{Fields, parameter};
 use super::content_coding;
 use super::names::Meaning;
-pub use learned::{KnownForm, KnownPages, Learned, LearnedPages, page_key, page_key_of_url};
+pub use learned::{KnownForm, KnownPages, Learned, LearnedPages, page_key, page_number, page_number_of_url};
 
 /// A page with its forms.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
