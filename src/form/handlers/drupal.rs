@@ -7,7 +7,7 @@ use lol_html::html_content::Element;
 use serde_json::Value;
 
 use super::redirect::{self, Target};
-use super::{Handler, Outcome, Post, Recognised, form_id, generic};
+use super::{Handler, Outcome, Post, Recognised, address, form_id, generic};
 use crate::form::answer::Answer;
 use crate::form::html;
 use crate::form::page::Page;
@@ -23,6 +23,9 @@ impl Handler for Drupal {
 
     fn recognise(&self, post: &Post<'_>) -> Option<Recognised> {
         let form = Form::of(post)?;
+        if let Some(reason) = address::of_target(post) {
+            return Some(Recognised::Never(reason));
+        }
         // The button by its default label, in English; in other languages the answer tells the same later.
         let button = post.fields.get("_triggering_element_value").or_else(|| post.fields.get("op"));
         Some(match (form, step_of(button.unwrap_or_default())) {

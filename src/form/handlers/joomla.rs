@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::next_page;
-use super::{Expected, Handler, Outcome, Post, Recognised, form_id, redirect};
+use super::{Expected, Handler, Outcome, Post, Recognised, address, form_id, redirect};
 use crate::form::answer::Answer;
 use crate::form::html;
 use crate::reason::Reason;
@@ -18,6 +18,9 @@ impl Handler for Joomla {
     fn recognise(&self, post: &Post<'_>) -> Option<Recognised> {
         let field = |name| post.fields.get(name).map(str::to_owned).or_else(|| Some(post.query(name)?.into_owned()));
         let option = field("option")?;
+        if let Some(reason) = address::of_target(post) {
+            return Some(Recognised::Never(reason));
+        }
         match (option.as_str(), field("task")?.as_str()) {
             ("com_contact", "contact.submit") => {
                 // `8:ana-ruiz`: the alias may be anybody's name.
@@ -132,6 +135,8 @@ mod tests {
             assert_eq!((reading.outcome, reading.marker.as_str()), ("later", "message_on_next_page"), "{to}");
         }
         assert_eq!(Case::post("/contact", BODY).redirect(303, "/login").verdict(), "login");
+        let office = BODY.replace("contact.submit", "contact.save");
+        assert_eq!(Case::post("/administrator/index.php", office).redirect(303, "/administrator").verdict(), "editor");
         assert_eq!(Case::post("/contact", BODY).html(200, "<p>x</p>").verdict(), "unknown_outcome");
         assert_eq!(Case::post("/contact", BODY).html(403, "").verdict(), "upstream_error");
     }
