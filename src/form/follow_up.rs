@@ -25,13 +25,7 @@ pub enum FollowUp {
 
 /// What is to be kept of a submission until then; `None` when the redirect leads nowhere on this site.
 pub(super) fn expect(post: &Post<'_>, handler: &'static str, answer: &Answer<'_>) -> Option<Expected> {
-    Some(Expected {
-        handler,
-        form: post.form.cloned(),
-        invalid_marks: post.invalid_marks,
-        success_messages: post.success_messages,
-        url: location(post.request, answer)?,
-    })
+    Some(Expected { handler, form: post.form.cloned(), before: post.before, url: location(post.request, answer)? })
 }
 
 /// Asks the page that was expected.

@@ -37,7 +37,7 @@ use body::{BodyType, Fields};
 pub use follow_up::{FollowUp, follow_up};
 pub use handlers::Expected;
 use handlers::{Outcome, Post, Recognised};
-use page::KnownPages;
+use page::{KnownPages, PageState};
 use roles::{Declared, Known, Roles};
 
 /// Whether the site accepted the submission.
@@ -212,7 +212,7 @@ fn examine(
     reading.fields = wire_fields.clone();
 
     let mut post =
-        Post { request, fields: &wire_fields, form: None, invalid_marks: 0, success_messages: 0, page_url: &page_url };
+        Post { request, fields: &wire_fields, form: None, before: PageState::default(), page_url: &page_url };
     let (handler, recognised) = handlers::recognise(&post);
     reading.handler = handler.name();
     let named_page = handler.page_url(&post).and_then(|url| url::on_this_site(&url, request));
@@ -230,7 +230,7 @@ fn examine(
     }
     if let Some(known) = pages.form_of(post.page_url, &reading.fields) {
         post.form = Some(known.form);
-        (post.invalid_marks, post.success_messages) = (known.page.invalid_marks, known.page.success_messages);
+        post.before = known.page.state();
     }
     reading.referrer_url = referrer_of_page(&reading.fields, post.page_url);
     let is_kept = |name: &str| !handler.is_own_field(name) && !volatile::is_volatile(name) && !veto::is_secret(name);

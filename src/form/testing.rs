@@ -127,8 +127,7 @@ pub fn expected(handler: &'static str, page: Option<&str>) -> handlers::Expected
     handlers::Expected {
         handler,
         form: page.as_ref().and_then(|page| page.forms.first().cloned()),
-        invalid_marks: page.as_ref().map_or(0, |page| page.invalid_marks),
-        success_messages: page.map_or(0, |page| page.success_messages),
+        before: page.map(|page| page.state()).unwrap_or_default(),
         url: "https://shop.example/contact".into(),
     }
 }

@@ -487,7 +487,7 @@ fn a_page_without_the_form_can_be_many_things_besides_thanks() {
     assert_eq!(verdict("<p>Danke!</p>"), "lead");
     for (html, reason) in [
         ("<script>alert('x');history.back();</script>", "validation"),
-        ("<p>x <a href='javascript:history.go(-1)'>back</a></p>", "validation"),
+        ("<p>x <a href='javascript:history.go(-1)'>back</a></p>", "unknown_outcome"),
         ("<form><input name=log><input type=password name=pwd></form>", "login"),
         ("<b>Warning</b>: mail(): Failed to connect", "unknown_outcome"),
         ("<meta http-equiv=refresh content=\"0;url=/contact?error=1\">", "validation"),
@@ -495,6 +495,10 @@ fn a_page_without_the_form_can_be_many_things_besides_thanks() {
     ] {
         assert_eq!(verdict(html), reason, "{html}");
     }
+    let margin = Case::post("/send.php", ANA)
+        .page("<form><input type=password name=pw></form><form><input name=name><input name=email></form>")
+        .html(200, "<form><input type=password name=pw></form><p>Danke!</p>");
+    assert_eq!(margin.verdict(), "lead", "a login in the margin of every page");
     let endless = format!("{}<input name=name><input name=email>", "<i></i>".repeat(20_100));
     assert_eq!(verdict(&endless), "unknown_outcome", "what was not looked at may hold the form");
     let redirected = "<meta http-equiv=refresh content=\"0;url=/thanks\"><p>Danke!</p>";

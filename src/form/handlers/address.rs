@@ -15,7 +15,6 @@ const LOGIN: &[&str] = &[
     "logout",
     "magiclink",
     "passwordless",
-    "anmelden",
     "connexion",
     "inloggen",
     "logowanie",
@@ -37,7 +36,7 @@ const LEAVING: &[&str] = &[
     "afmelden",
 ];
 /// What customers change of their own: whole segments.
-const ACCOUNT: &[&str] = &["account", "myaccount", "meinkonto", "profile", "profil", "settings", "preferences"];
+const ACCOUNT: &[&str] = &["account", "myaccount", "meinkonto", "profile", "settings", "preferences"];
 /// The back office: who writes there works for the site.
 const OFFICE: &[&str] = &["admin", "administrator", "backend", "dashboard"];
 const CHECKOUT: &[&str] = &[
@@ -114,12 +113,27 @@ pub(super) fn of_target(post: &Post<'_>) -> Option<Reason> {
     if post.fields.get("action").is_some_and(|action| action.starts_with("bbp-")) {
         return Some(Reason::Comment);
     }
-    of_path(post.request.path())
+    let path = post.request.path();
+    of_path(path).or_else(|| of_call(path).filter(|_| post.is_by_script()))
 }
 
 /// The same of the page that it came from, for software that posts everything to one address.
 pub(super) fn of_page(post: &Post<'_>) -> Option<Reason> {
     of_path(&Url::absolute(post.page_url)?.path)
+}
+
+/// What a script calls while a form is filled in, by the end of its address. A page of log cabins may end like this, too,
+/// and is posted to by a browser.
+fn of_call(path: &str) -> Option<Reason> {
+    let words = flat_words(path.trim_end_matches('/').rsplit('/').next().unwrap_or_default());
+    let says = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
+    if says(SAVING) {
+        Some(Reason::Draft)
+    } else if says(CHECKING) || (says(&["check"]) && says(CHECKED)) {
+        Some(Reason::Step)
+    } else {
+        says(REPORTING).then_some(Reason::NotAForm)
+    }
 }
 
 fn is_digit(char: char) -> bool {
@@ -141,12 +155,10 @@ fn of_path(path: &str) -> Option<Reason> {
         Some(Reason::Checkout)
     } else if has(COMMENT) {
         Some(Reason::Comment)
-    } else if says(SAVING) {
-        Some(Reason::Draft)
-    } else if says(CHECKING) || (says(&["check"]) && says(CHECKED)) || (says(STEP) && path.ends_with(is_digit)) {
+    } else if says(STEP) && path.ends_with(is_digit) {
         Some(Reason::Step)
     } else {
-        (holds(LEAVING) || says(REPORTING)).then_some(Reason::NotAForm)
+        holds(LEAVING).then_some(Reason::NotAForm)
     }
 }
 
@@ -200,16 +212,25 @@ mod tests {
             ("/admin/crm/customer/add/", Reason::Editor),
             ("/settings/email", Reason::Login),
             ("/profile", Reason::Login),
-            ("/api/validate-email", Reason::Step),
-            ("/ajax/check_email", Reason::Step),
             ("/quote/step/1", Reason::Step),
             ("/quote/step2.php", Reason::Step),
-            ("/api/draft", Reason::Draft),
-            ("/api/identify", Reason::NotAForm),
-            ("/api/log", Reason::NotAForm),
         ] {
             assert_eq!(of_path(path), Some(reason), "{path}");
         }
+        for (path, reason) in [
+            ("/api/validate-email", Reason::Step),
+            ("/ajax/check_email", Reason::Step),
+            ("/api/draft", Reason::Draft),
+            ("/api/identify", Reason::NotAForm),
+            ("/api/log/", Reason::NotAForm),
+        ] {
+            assert_eq!(of_call(path), Some(reason), "{path}");
+        }
+        let cabins = Case::post("/log", ANA).redirect(303, "/thanks");
+        assert_eq!(cabins.verdict(), "lead");
+        let call =
+            Case::post("/api/log", ANA).header("x-requested-with", "XMLHttpRequest").json(200, r#"{"success":true}"#);
+        assert_eq!(call.verdict(), "not_a_form");
     }
 
     #[test]

@@ -175,7 +175,7 @@ fn of_html(post: &Post<'_>, html: &[u8]) -> Option<Outcome> {
     let is_own = |input: &Element<'_, '_>| (html::attribute(input, "value")? == id).then_some(());
     html::first(html, "input[name=form_id]", is_own)?;
     // Themes mark errors in classes of their own.
-    let is_marked = Page::parse(html).invalid_marks > post.invalid_marks;
+    let is_marked = Page::parse(html).invalid_marks > post.before.invalid_marks;
     Some(Outcome::refused(if is_marked { Reason::Validation } else { Reason::Step }, "form_again"))
 }
 

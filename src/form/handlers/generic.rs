@@ -109,11 +109,11 @@ fn html(post: &Post<'_>, answer: &Answer<'_>) -> Outcome {
         return Outcome::unknown("answer_empty");
     }
     let form_is_there = page.has_form(form);
-    let has_message = page.success_messages > post.success_messages && flash::read(body) == Flash::Success;
+    let has_message = page.success_messages > post.before.success_messages && flash::read(body) == Flash::Success;
     if form_is_there && !has_message {
         return Outcome::unknown("form_still_there");
     }
-    if page.invalid_marks > post.invalid_marks {
+    if page.invalid_marks > post.before.invalid_marks {
         return Outcome::refused(Reason::Validation, "marked_invalid");
     }
     if let Some(said) = page_of_failure(post, page, body) {
@@ -143,11 +143,17 @@ pub(super) fn page_of_failure(post: &Post<'_>, page: &Page, body: &[u8]) -> Opti
     if holds(b"<b>Warning</b>:") {
         return Some(Outcome::unknown("php_warning"));
     }
-    // `alert('wrong code'); history.back()`: how scripts without a page of their own refuse.
+    // `alert('wrong code'); history.back()`: how scripts without a page of their own refuse. A link back may be on a page
+    // of thanks as well.
     if holds(b"history.back(") || holds(b"history.go(") {
-        return Some(Outcome::refused(Reason::Validation, "sent_back_by_script"));
+        return Some(if holds(b"alert(") {
+            Outcome::refused(Reason::Validation, "sent_back_by_script")
+        } else {
+            Outcome::unknown("link_back")
+        });
     }
-    if page.asks_for_password() {
+    // Unless it always does: a login in the margin.
+    if page.asks_for_password() && !post.before.asks_for_password {
         return Some(Outcome::refused(Reason::Login, "page_asks_for_password"));
     }
     let refresh = html::first(body, "meta[http-equiv]", |meta| {

@@ -48,7 +48,7 @@ use serde_json::Value;
 
 use super::answer::{Answer, NoBody};
 use super::body::Fields;
-use super::page::PageForm;
+use super::page::{PageForm, PageState};
 use super::roles::Declared;
 use super::url::Url;
 use crate::exchange::RequestRecord;
@@ -58,10 +58,9 @@ use crate::reason::Reason;
 pub(super) struct Post<'a> {
     pub request: &'a RequestRecord,
     pub fields: &'a Fields,
-    /// The form on the learned page, and how much of that page was marked as wrong.
+    /// The form on the learned page, and what that page showed.
     pub form: Option<&'a PageForm>,
-    pub invalid_marks: usize,
-    pub success_messages: usize,
+    pub before: PageState,
     /// Absolute URL of the page the form was on.
     pub page_url: &'a str,
 }
@@ -242,10 +241,9 @@ pub(super) trait Handler: Sync {
 pub struct Expected {
     /// The handler that asked for it.
     pub(super) handler: &'static str,
-    /// The learned form, and how much of its page was marked as wrong.
+    /// The learned form, and what its page showed.
     pub(super) form: Option<PageForm>,
-    pub(super) invalid_marks: usize,
-    pub(super) success_messages: usize,
+    pub(super) before: PageState,
     /// Absolute URL of the page that is expected.
     pub url: String,
 }

@@ -24,16 +24,18 @@ pub(super) fn outcome(expected: &Expected, page: &Answer<'_>) -> Outcome {
         return Outcome::unknown("next_page_not_html");
     };
     let Some(form) = &expected.form else { return Outcome::unknown("page_not_learned") };
-    if forms.invalid_marks > expected.invalid_marks {
+    if forms.invalid_marks > expected.before.invalid_marks {
         return Outcome::refused(Reason::Validation, "marked_invalid");
     }
-    if forms.asks_for_password() {
+    if forms.asks_for_password() && !expected.before.asks_for_password {
         return Outcome::refused(Reason::Login, "page_asks_for_password");
     }
     match flash::read(body) {
         // No more marks than the page always has: a lasting notice, or a warning that is not counted as a mark.
         Flash::Failure => Outcome::unknown("message_of_failure"),
-        Flash::Success if forms.success_messages > expected.success_messages => Outcome::accepted("message_of_success"),
+        Flash::Success if forms.success_messages > expected.before.success_messages => {
+            Outcome::accepted("message_of_success")
+        }
         _ if !forms.has_form(form) => Outcome::accepted("form_gone"),
         _ => Outcome::unknown("next_page_not_telling"),
     }

@@ -103,7 +103,7 @@ const LOGIN: &[&str] = &[
 /// The same inside longer words.
 const LOGIN_STEMS: &[&str] = &["login", "signin"];
 /// Words of paths that lead on in the same form.
-const STEP: &[&str] = &["step", "schritt", "etape", "paso", "passo", "stap", "krok", "preview", "vorschau", "review"];
+const STEP: &[&str] = &["step", "schritt", "etape", "paso", "passo", "stap", "krok", "preview", "vorschau"];
 /// Words of a path or a host where money is taken.
 const CHECKOUT: &[&str] = &[
     "checkout",
@@ -222,6 +222,10 @@ fn names_error(to: &Url<'_>, words: &[String]) -> bool {
 }
 
 fn names_login(to: &Url<'_>, words: &[String]) -> bool {
+    // German registers for a course as it signs in: `/anmeldung/danke`.
+    if says(words, GOOD) {
+        return false;
+    }
     let host = flat_words(&to.host);
     let holds = |words: &[String]| words.iter().any(|word| LOGIN_STEMS.iter().any(|stem| word.contains(stem)));
     says(words, LOGIN) || holds(words) || says(&host, LOGIN) || holds(&host)
@@ -289,6 +293,8 @@ mod tests {
             ("/checkout/shipping", "checkout"),
             ("https://www.paypal.example/pay", "checkout"),
             ("/projects", "lead"),
+            ("/anmeldung/danke", "lead"),
+            ("/anmelden", "login"),
             ("/500-ideas", "lead"),
             ("https://booking.example/welcome", "lead"),
         ] {

@@ -35,7 +35,7 @@ impl Handler for FormFramework {
         let Some(page) = answer.page().filter(|_| !body.trim_ascii().is_empty()) else {
             return Outcome::unknown("answer_not_telling");
         };
-        let is_marked = page.invalid_marks > post.invalid_marks;
+        let is_marked = page.invalid_marks > post.before.invalid_marks;
         let is_state = |name: &String| state(post).is_some_and(|state| state == name);
         let again = answer.select("input[name]", |input| attribute(input, "name").filter(is_state)).is_some();
         if again {

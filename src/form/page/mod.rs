@@ -34,6 +34,17 @@ pub struct Page {
     pub encoding: Option<String>,
 }
 
+/// What a page showed before anything was submitted, to compare with what it shows after.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PageState {
+    /// [`Page::invalid_marks`].
+    pub invalid_marks: usize,
+    /// [`Page::success_messages`].
+    pub success_messages: usize,
+    /// [`Page::asks_for_password`].
+    pub asks_for_password: bool,
+}
+
 /// A form of a page.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PageForm {
@@ -156,6 +167,16 @@ impl Page {
         let mut page = Self::parse(text.as_bytes());
         page.encoding = Some(encoding.name().to_owned());
         Some(page)
+    }
+
+    /// What it shows.
+    #[must_use]
+    pub fn state(&self) -> PageState {
+        PageState {
+            invalid_marks: self.invalid_marks,
+            success_messages: self.success_messages,
+            asks_for_password: self.asks_for_password(),
+        }
     }
 
     /// Whether it asks for a password.

@@ -148,7 +148,7 @@ fn of_component(post: &Post<'_>, method: &str, answered: &Answered<'_>) -> Outco
     }
     // The memo keeps only errors that belong to a property; the component's HTML shows the others.
     let html = effects.get("html").and_then(Value::as_str).unwrap_or_default();
-    if Page::parse(html.as_bytes()).invalid_marks > post.invalid_marks {
+    if Page::parse(html.as_bytes()).invalid_marks > post.before.invalid_marks {
         return Outcome::refused(Reason::Validation, "marked_invalid");
     }
     let call = format!("call:{}", machine_word(method));
