@@ -15,6 +15,7 @@ mod html;
 mod json;
 pub mod multipart;
 mod names;
+mod packed;
 pub mod page;
 pub mod roles;
 mod rule;
@@ -225,8 +226,9 @@ fn examine(
         Recognised::Form(id) => id,
         Recognised::Never(reason) => return Err(reason),
     };
-    if let Some(fields) = handler.fields(&post) {
-        reading.fields = fields;
+    match handler.fields(&post) {
+        Some(fields) => reading.fields = fields,
+        None => packed::unpack(&mut reading.fields),
     }
     if let Some(known) = pages.form_of(post.page_url, &reading.fields) {
         post.form = Some(known.form);

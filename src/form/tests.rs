@@ -566,3 +566,16 @@ fn what_is_moved_a_little_or_shown_later_is_no_trap() {
         assert_eq!(case.verdict(), reason, "{name}");
     }
 }
+
+#[test]
+fn a_form_that_a_script_packs_into_one_field_is_read() {
+    let packed = "data=name%3DAna%2BRuiz%26email%3Dana%2540example.com%26tel%3D0171%2B555%2B01234";
+    let case =
+        Case::post("/send.php", packed).header("x-requested-with", "XMLHttpRequest").json(200, r#"{"success":true}"#);
+    let reading = case.read();
+    assert_eq!(reading.verdict, Verdict::Lead);
+    assert_eq!(contact(&reading, Key::Em), Some("ana@example.com"));
+    assert_eq!(contact(&reading, Key::Ph), Some("0171 555 01234"));
+    let password = Case::post("/send.php", "data=email%3Da%2540example.com%26password%3Dx").redirect(302, "/thanks");
+    assert_eq!(password.verdict(), "password");
+}

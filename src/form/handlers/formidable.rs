@@ -59,14 +59,8 @@ impl Handler for Formidable {
     }
 
     fn outcome(&self, post: &Post<'_>, answer: &Answer<'_>) -> Outcome {
-        if let Some(failure) = Outcome::of_status(answer) {
-            return failure;
-        }
-        if let Some(location) = answer.header("location").filter(|_| answer.is_redirect()) {
-            return redirect::target(post, location).outcome_where_only_success_redirects();
-        }
-        if let Err(why) = answer.body() {
-            return Outcome::without_body(why);
+        if let Some(said) = redirect::before_page(post, answer) {
+            return said;
         }
         if let Some(json) = answer.json() {
             return of_json(json);

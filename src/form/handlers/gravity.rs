@@ -52,11 +52,8 @@ impl Handler for Gravity {
             let failure = matches!(said, Outcome::Accepted(_)).then(|| Outcome::before_body(answer)).flatten();
             return failure.unwrap_or(said);
         }
-        if let Some(location) = answer.header("location").filter(|_| answer.is_redirect()) {
-            return redirect::target(post, location).outcome_where_only_success_redirects();
-        }
-        if let Some(outcome) = Outcome::before_body(answer) {
-            return outcome;
+        if let Some(said) = redirect::before_page(post, answer) {
+            return said;
         }
         match id_of(post, None).filter(|id| is_number(id)) {
             Some(id) => of_html(post, answer, &id),

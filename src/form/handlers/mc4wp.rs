@@ -24,11 +24,8 @@ impl Handler for Mc4wp {
     }
 
     fn outcome(&self, post: &Post<'_>, answer: &Answer<'_>) -> Outcome {
-        if let Some(location) = answer.header("location").filter(|_| answer.is_redirect()) {
-            return redirect::target(post, location).outcome_where_only_success_redirects();
-        }
-        if let Some(outcome) = Outcome::before_body(answer) {
-            return outcome;
+        if let Some(said) = redirect::before_page(post, answer) {
+            return said;
         }
         // The form that was posted carries the message; one on the page that a cache gave another id is still found.
         let own = post.fields.get("_mc4wp_form_element_id").filter(|id| is_element_id(id)).map(|id| format!("#{id} "));

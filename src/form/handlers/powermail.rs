@@ -31,14 +31,8 @@ impl Handler for Powermail {
     }
 
     fn outcome(&self, post: &Post<'_>, answer: &Answer<'_>) -> Outcome {
-        if let Some(failure) = Outcome::of_status(answer) {
-            return failure;
-        }
-        if let Some(location) = answer.header("location").filter(|_| answer.is_redirect()) {
-            return redirect::target(post, location).outcome_where_only_success_redirects();
-        }
-        if let Err(why) = answer.body() {
-            return Outcome::without_body(why);
+        if let Some(said) = redirect::before_page(post, answer) {
+            return said;
         }
         let is_done = answer.has(".powermail_create") || is_done_under_another_class(answer);
         if answer.has(".powermail_message_error") {

@@ -1,6 +1,7 @@
 //! Where a redirect leads, as far as machines can tell.
 
 use super::{Outcome, Post};
+use crate::form::answer::Answer;
 use crate::form::names::words;
 use crate::form::url::{self, Url};
 use crate::reason::Reason;
@@ -53,6 +54,15 @@ impl Target {
             Self::OwnPage { marked: false } | Self::Step | Self::Checkout => Outcome::accepted("redirect_after_post"),
             other => other.outcome(),
         }
+    }
+}
+
+/// What the answers say, before their page is looked at, of software that prints a page with the errors or redirects after
+/// a success.
+pub(super) fn before_page(post: &Post<'_>, answer: &Answer<'_>) -> Option<Outcome> {
+    match answer.header("location").filter(|_| answer.is_redirect()) {
+        Some(location) => Some(target(post, location).outcome_where_only_success_redirects()),
+        None => Outcome::before_body(answer),
     }
 }
 

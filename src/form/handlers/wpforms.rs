@@ -58,14 +58,8 @@ impl Handler for WpForms {
         if let Some((success, data)) = wp_json(answer) {
             return of_json(success, data);
         }
-        if let Some(failure) = Outcome::of_status(answer) {
-            return failure;
-        }
-        if let Some(location) = answer.header("location").filter(|_| answer.is_redirect()) {
-            return redirect::target(post, location).outcome_where_only_success_redirects();
-        }
-        if let Err(why) = answer.body() {
-            return Outcome::without_body(why);
+        if let Some(said) = redirect::before_page(post, answer) {
+            return said;
         }
         let id = post.fields.get("wpforms[id]").filter(|id| id.bytes().all(|b| b.is_ascii_digit()) && !id.is_empty());
         let Some(id) = id else { return Outcome::unknown("no_form_id") };
