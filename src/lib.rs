@@ -24,3 +24,4 @@ pub mod outbox;
 pub mod proxy;
 pub mod reason;
 pub mod sidecar;
+pub mod visitor;

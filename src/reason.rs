@@ -73,6 +73,8 @@ codes! {
         SelfRequest = "self",
         /// A crawler.
         Bot = "bot",
+        /// Somebody of the operator's own, by `internal_addresses`.
+        Internal = "internal",
         /// Somebody who edits the site.
         Editor = "editor",
         /// Neither an e-mail address nor a phone number among the fields.

@@ -442,3 +442,65 @@ fn the_admin_port_answers_probes_and_keeps_strangers_out() {
     let page: Message = get("/", "127.0.0.1");
     assert!(page.text().contains("No form has been posted yet"));
 }
+
+#[test]
+fn click_ids_of_other_networks_are_kept_with_consent_and_handed_to_the_site() {
+    let graph = Graph::start();
+    let (site, received) = site();
+    let toml = "[landing]\nclick_ids = [\"gclid\"]\nclick_id_headers = { gclid = \"X-Gclid\" }\n";
+    let proxy = InProcess::start_with(&site.url(), &graph.url(), &[], toml);
+    let landing = |cookies: &str| {
+        let get = format!(
+            "GET /quote?gclid=Cj0-K_a HTTP/1.1\r\nHost: shop.example\r\nAccept: text/html\r\n{cookies}\r\n\r\n"
+        );
+        let answer = send(proxy.address, get.as_bytes());
+        received.next();
+        answer.header("set-cookie").map(str::to_owned)
+    };
+    let cookie = landing(GRANTED).unwrap();
+    assert!(cookie.starts_with("_capi_gclid=Cj0-K_a; Domain=shop.example; Path=/; "), "{cookie}");
+    assert_eq!((landing(DENIED), landing("X-A: b")), (None, None), "not without consent");
+    let submit = |cookies: &str| {
+        let cookies = format!("{cookies}; _capi_gclid=Cj0-K_a");
+        let forged = ["X-Gclid: forged", "X_Gclid: forged", &cookies, REFERER];
+        send(proxy.address, &form_post("/quote", "shop.example", &forged, "email=ana%40example.com"));
+        received.next()
+    };
+    let with_consent = submit(GRANTED);
+    assert_eq!((with_consent.all("x-gclid"), with_consent.all("x_gclid")), (vec!["Cj0-K_a"], vec![]));
+    assert_eq!(submit(DENIED).all("x-gclid"), [""; 0]);
+    graph.wait_for(1, support::PATIENCE);
+    assert!(!graph.events()[0].to_string().contains("Cj0"), "it is nothing for Meta");
+    let page = send(proxy.admin, b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").text();
+    assert!(page.contains("gclid=Cj0-K_a"), "it is shown with the lead");
+    assert!(page.contains("Match-key coverage of 1 leads"));
+    assert_eq!(proxy.metric("capi_lead_match_keys_total{key=\"em\"}"), 1);
+}
+
+#[test]
+fn crawlers_and_the_operators_own_people_get_no_cookie_and_make_no_lead() {
+    let graph = Graph::start();
+    let flags = [("internal-addresses", "203.0.113.0/24")];
+    let (proxy, received) = start(&graph, &flags);
+    let crawler = "Mozilla/5.0 (compatible; Examplebot/2.1; +http://example.com/bot)";
+    for (headers, reason) in [
+        (format!("User-Agent: {crawler}"), "bot"),
+        ("User-Agent: Mozilla/5.0 Example/1.0\r\nX-Forwarded-For: 203.0.113.42".to_owned(), "internal"),
+    ] {
+        let get = format!(
+            "GET /?fbclid=A HTTP/1.1\r\nHost: shop.example\r\nAccept: text/html\r\n{GRANTED}\r\n{headers}\r\n\r\n"
+        );
+        assert_eq!(send(proxy.address, get.as_bytes()).header("set-cookie"), None, "{reason}");
+        received.next();
+        let body = "email=ana%40example.com";
+        let post = format!(
+            "POST /quote HTTP/1.1\r\nHost: shop.example\r\n{headers}\r\n{GRANTED}\r\n{REFERER}\r\n\
+             Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        assert_eq!(send(proxy.address, post.as_bytes()).status(), 303);
+        received.next();
+        wait_for_decision(&proxy, "no_lead", reason);
+    }
+    assert!(graph.events().is_empty());
+}

@@ -4,12 +4,13 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use crate::intake::Coverage;
 use crate::metrics::{Kind, Sample};
 use crate::reason::{DecisionKind, Reason};
 
 /// All samples, and the decisions by kind and reason. Labels are fixed words, so there is nothing to escape.
 #[must_use]
-pub fn render(samples: &[Sample], decisions: &BTreeMap<(DecisionKind, Reason), u64>) -> String {
+pub fn render(samples: &[Sample], decisions: &BTreeMap<(DecisionKind, Reason), u64>, coverage: &Coverage) -> String {
     let mut out = String::new();
     for sample in samples {
         let kind = if sample.kind == Kind::Counter { "counter" } else { "gauge" };
@@ -20,6 +21,13 @@ pub fn render(samples: &[Sample], decisions: &BTreeMap<(DecisionKind, Reason), u
     for ((kind, reason), count) in decisions {
         let _ = writeln!(out, "capi_decisions_total{{decision=\"{kind}\",reason=\"{reason}\"}} {count}");
     }
+    if !coverage.keys.is_empty() {
+        let help = "Leads that carry a match key; divide by capi_decisions_total{decision=\"lead\"}.";
+        let _ = writeln!(out, "# HELP capi_lead_match_keys_total {help}\n# TYPE capi_lead_match_keys_total counter");
+    }
+    for (key, count) in &coverage.keys {
+        let _ = writeln!(out, "capi_lead_match_keys_total{{key=\"{key}\"}} {count}");
+    }
     out
 }
 
@@ -29,10 +37,11 @@ mod tests {
 
     #[test]
     fn samples_and_decisions_are_rendered_as_prometheus_reads_them() {
+        let none = Coverage::default();
         let samples = [Sample { name: "capi_x", help: " Things.", kind: Kind::Gauge, value: 3 }];
         let decisions = BTreeMap::from([((DecisionKind::NoLead, Reason::Search), 2)]);
         assert_eq!(
-            render(&samples, &decisions),
+            render(&samples, &decisions, &none),
             "# HELP capi_x Things.\n# TYPE capi_x gauge\ncapi_x 3\n\
              # HELP capi_decisions_total Decisions on POSTs.\n# TYPE capi_decisions_total counter\n\
              capi_decisions_total{decision=\"no_lead\",reason=\"search\"} 2\n"

@@ -92,7 +92,7 @@ fn answer(admin: &Admin, request: &Request<Incoming>) -> Response<Full<Bytes>> {
         "/ready" if admin.ready.load(Ordering::Acquire) => text(StatusCode::OK, "ready\n"),
         "/ready" => text(StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
         "/metrics" => {
-            let body = exposition::render(&(admin.samples)(), &admin.reports.counts());
+            let body = exposition::render(&(admin.samples)(), &admin.reports.counts(), &admin.reports.coverage());
             typed(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", body)
         }
         "/" => {

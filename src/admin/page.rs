@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use crate::intake::{Report, Reports};
+use crate::intake::{Coverage, Report, Reports};
+use crate::lead::coverage::KEYS;
 use crate::metrics::Sample;
 use crate::reason::DecisionKind;
 
@@ -48,13 +49,14 @@ pub fn render(facts: &Facts, samples: &[Sample], reports: &Reports) -> String {
         }
         out.push_str("</table>");
     }
+    coverage(&mut out, &reports.coverage());
     out.push_str("<h2>Latest</h2>");
     let recent = reports.recent();
     if recent.is_empty() {
         out.push_str("<p class=empty>Nothing yet.</p>");
     } else {
         out.push_str(
-            "<div class=scroll><table><tr><th>time<th>page<th>decision<th>reason<th>handler<th>consent<th>fields<th>event_id",
+            "<div class=scroll><table><tr><th>time<th>page<th>decision<th>reason<th>handler<th>consent<th>fields<th>clicks<th>event_id",
         );
         for report in &recent {
             row(&mut out, report);
@@ -75,6 +77,33 @@ pub fn render(facts: &Facts, samples: &[Sample], reports: &Reports) -> String {
     out
 }
 
+/// The share of leads with each key, the weightiest first, and what to do where less than half have it.
+fn coverage(out: &mut String, coverage: &Coverage) {
+    if coverage.leads == 0 {
+        return;
+    }
+    let _ = write!(
+        out,
+        "<h2>Match-key coverage of {} leads</h2><p>What Meta can match by. This is not Meta's Event Match Quality, which \
+         depends on what it really matched.</p><div class=scroll><table><tr><th>key<th><th>priority<th>leads with it<th>",
+        coverage.leads
+    );
+    for key in KEYS {
+        let count = coverage.keys.get(key.name).copied().unwrap_or_default();
+        let percent = count * 100 / coverage.leads;
+        let advice = if percent < 50 { key.advice } else { "" };
+        let _ = write!(
+            out,
+            "<tr><td><code>{}</code><td>{}<td>{}<td class=n>{percent} %<td>{}",
+            key.name,
+            key.label,
+            key.priority.word(),
+            escape(advice)
+        );
+    }
+    out.push_str("</table></div>");
+}
+
 fn row(out: &mut String, report: &Report) {
     let time = i64::try_from(report.at.0).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
     let consent = report.consent.as_ref().map_or(String::new(), |(state, why)| format!("{state}: {why}"));
@@ -84,7 +113,7 @@ fn row(out: &mut String, report: &Report) {
     }
     let _ = write!(
         out,
-        "<tr><td>{}<td>{}{}<td class={kind}>{kind}<td>{}<td>{}<td>{}<td>{}<td><code>{}</code>",
+        "<tr><td>{}<td>{}{}<td class={kind}>{kind}<td>{}<td>{}<td>{}<td>{}<td>{}<td><code>{}</code>",
         time.map_or(String::new(), |time| format!("{time:.0}")),
         escape(&report.host),
         escape(&report.path),
@@ -92,6 +121,7 @@ fn row(out: &mut String, report: &Report) {
         report.handler,
         escape(&consent),
         report.roles.join(", "),
+        escape(&report.click_ids.join(" ")),
         escape(report.event_id.as_deref().unwrap_or_default()),
         kind = report.kind,
     );
@@ -116,6 +146,22 @@ fn escape(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::reason::Reason;
+
+    #[test]
+    fn coverage_is_shown_by_weight_with_advice_for_what_is_missing() {
+        let reports = Reports::default();
+        assert!(!render(&Facts::default(), &[], &reports).contains("coverage"));
+        for keys in [vec!["em", "ph"], vec!["em"], vec!["em", "fbc"]] {
+            let mut report = Report::note("shop.example", "/", Reason::Accepted);
+            report.kind = DecisionKind::Lead;
+            report.match_keys = keys;
+            reports.add(report);
+        }
+        let html = render(&Facts::default(), &[], &reports);
+        assert!(html.contains("Match-key coverage of 3 leads"));
+        assert!(html.contains("<code>em</code><td>e-mail address<td>High<td class=n>100 %<td><tr>"));
+        assert!(html.contains("<code>ph</code><td>phone number<td>Medium<td class=n>33 %<td>Ask for it;"));
+    }
 
     #[test]
     fn what_a_visitor_controls_is_escaped() {

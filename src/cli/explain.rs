@@ -55,7 +55,7 @@ fn decide(args: &ArgMatches, config: &Config) -> Result<(Decision, Consent), Str
             UnixMillis(u64::try_from(time.as_millisecond()).map_err(|_| format!("--time {text}: before 1970"))?)
         }
     };
-    let trusted = TrustedProxies::new(config.trusted_proxies.clone());
+    let trusted = TrustedProxies::new(config.trusted_proxies.clone(), config.client_ip_header.clone());
     let path = file("request").ok_or("--request is missing")?;
     let mut request = recorded::request(&read(path)?, trusted.contains(peer), now).map_err(|e| at(path, &e))?;
     request.client_ip = Some(trusted.visitor(peer, &request.headers));
@@ -78,6 +78,8 @@ fn decide(args: &ArgMatches, config: &Config) -> Result<(Decision, Consent), Str
     let policy = Policy {
         forms: &config.forms,
         consent: &config.consent,
+        click_ids: &config.landing.click_ids,
+        internal_addresses: &config.internal_addresses,
         default_country: config.default_country,
         secret: &secret,
         volatile_secret: &secret,

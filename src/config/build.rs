@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use http::HeaderName;
 use ipnet::IpNet;
 
 use super::error::ConfigErrors;
@@ -15,6 +16,7 @@ use super::{
     LandingConfig, Limits, LogConfig, OnDenied, OnUnknown, Pixel, StoreConfig, SuccessRule, Timeouts, Upstream, parse,
 };
 use crate::consent;
+use crate::landing::{OTHER_CLICK_IDS, OtherClickId};
 use crate::lead::contact::Key;
 use crate::lead::data_key::DataKey;
 use crate::lead::normalize::Country;
@@ -76,9 +78,13 @@ pub fn load(sources: &Sources, purpose: Purpose) -> Result<Loaded, ConfigErrors>
             _ => ForwardedHeaders::Update,
         },
         header_case: if top.text("header_case") == "lower" { HeaderCase::Lower } else { HeaderCase::Preserve },
-        landing: LandingConfig { mint_fbp: top.flag("landing.mint_fbp") },
+        landing: landing(&mut top),
         forms: forms(&mut top),
         learn_pages: top.flag("learn_pages"),
+        client_ip_header: top.with("client_ip_header", |text| {
+            text.parse::<HeaderName>().map_err(|_| "not a header name; write e.g. CF-Connecting-IP".to_owned())
+        }),
+        internal_addresses: top.list("internal_addresses", network),
         store: StoreConfig {
             path: top.with("store.url", parse::store).unwrap_or_default(),
             commit_wait: top.duration("store.commit_wait"),
@@ -108,10 +114,8 @@ pub fn load(sources: &Sources, purpose: Purpose) -> Result<Loaded, ConfigErrors>
                 .to_owned(),
         );
     }
-    for key in ["plain_way", "landing.click_ids"] {
-        if layers.values.contains_key(key) {
-            warnings.push(format!("{key} has no effect in this version"));
-        }
+    if layers.values.contains_key("plain_way") {
+        warnings.push("plain_way has no effect in this version".to_owned());
     }
     if errors.is_empty() { Ok(Loaded { config, warnings, watched, comparable }) } else { Err(ConfigErrors(errors)) }
 }
@@ -280,6 +284,29 @@ fn pixels(
         top.error("pixel.id", "no pixel; set --pixel-id or a [[pixel]] in the file");
     }
     pixels
+}
+
+fn landing(top: &mut Reader<'_>) -> LandingConfig {
+    let click_id = |name: &str| {
+        OtherClickId::named(name).ok_or_else(|| {
+            let known: Vec<_> = OTHER_CLICK_IDS.iter().map(|id| id.parameter).collect();
+            format!("no click id that is kept; use {}", known.join(", "))
+        })
+    };
+    let click_ids: Vec<_> = top.list("landing.click_ids", click_id);
+    let mut click_id_headers = Vec::new();
+    for (parameter, header) in top.map("landing.click_id_headers", |header| Ok(header.to_owned())) {
+        match (click_id(&parameter), header.parse::<HeaderName>()) {
+            (Ok(id), Ok(header)) if click_ids.contains(&id) => click_id_headers.push((id, header)),
+            (Ok(_), Ok(_)) => {
+                let problem = format!("{parameter} is not in landing.click_ids, so there is nothing to hand over");
+                top.error("landing.click_id_headers", &problem);
+            }
+            (Err(problem), _) => top.error("landing.click_id_headers", &problem),
+            (_, Err(_)) => top.error("landing.click_id_headers", "not a header name; write e.g. X-Gclid"),
+        }
+    }
+    LandingConfig { mint_fbp: top.flag("landing.mint_fbp"), click_ids, click_id_headers }
 }
 
 fn forms(top: &mut Reader<'_>) -> Vec<FormRule> {

@@ -19,9 +19,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use http::HeaderName;
+
 use ipnet::IpNet;
 use secrecy::SecretString;
 
+use crate::landing::OtherClickId;
 use crate::lead::normalize::Country;
 
 pub use build::{Loaded, Purpose, load};
@@ -51,6 +54,10 @@ pub struct Config {
     pub landing: LandingConfig,
     /// Rules by the operator, first match wins.
     pub forms: Vec<FormRule>,
+    /// The header in which trusted proxies name the visitor.
+    pub client_ip_header: Option<HeaderName>,
+    /// Networks of the operator's own people: no cookie, no lead.
+    pub internal_addresses: Vec<IpNet>,
     /// Whether pages are read for what their forms' fields mean.
     pub learn_pages: bool,
     /// The store.
@@ -158,10 +165,14 @@ pub enum HeaderCase {
 }
 
 /// `[landing]`.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct LandingConfig {
     /// Mint `_fbp` when consented.
     pub mint_fbp: bool,
+    /// Click ids of other networks that are kept in cookies when consented.
+    pub click_ids: Vec<&'static OtherClickId>,
+    /// Under which request header each is handed to the site with a submission.
+    pub click_id_headers: Vec<(&'static OtherClickId, HeaderName)>,
 }
 
 /// `[[form]]`.

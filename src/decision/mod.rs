@@ -5,19 +5,22 @@ mod custom_data;
 
 use std::sync::Arc;
 
+use ipnet::IpNet;
+
 use crate::config::{ConsentConfig, FormRule};
 use crate::consent::{self, Consent, Ruling, Signals};
 use crate::exchange::{Exchange, RequestRecord, UnixMillis, cookies};
 use crate::form::page::KnownPages;
 use crate::form::roles::RoleSource;
 use crate::form::{self, FollowUp, Reading, Verdict};
-use crate::landing;
+use crate::landing::{self, OtherClickId};
 use crate::lead::contact::Key;
 use crate::lead::event::{self, Event, Ldu, MatchKeys};
 use crate::lead::event_id::{self, IdSecret};
 use crate::lead::normalize::Country;
 use crate::outbox::SuppliedId;
 use crate::reason::{DecisionKind, Reason};
+use crate::visitor;
 
 /// What a decision depends on besides the exchange.
 pub struct Policy<'a> {
@@ -25,6 +28,10 @@ pub struct Policy<'a> {
     pub forms: &'a [FormRule],
     /// `[consent]`.
     pub consent: &'a ConsentConfig,
+    /// Click ids of other networks that are shown with a lead.
+    pub click_ids: &'a [&'static OtherClickId],
+    /// Networks of the operator's own people.
+    pub internal_addresses: &'a [IpNet],
     /// `default_country`.
     pub default_country: Option<Country>,
     /// The key of fingerprints.
@@ -63,6 +70,8 @@ pub struct Decision {
     pub event_id_source: Option<&'static str>,
     /// Contact values that could not be used: key and reason, never the value.
     pub unusable: Vec<(Key, &'static str)>,
+    /// Click ids of other networks that the visitor came with, where that is consented.
+    pub click_ids: Vec<(&'static str, String)>,
     /// The site's answer does not tell, the page after it will: nothing is to be stored before [`follow_up`] says so.
     pub expected: Option<form::Expected>,
     /// The page the form was on, if it should be learned again.
@@ -88,6 +97,8 @@ pub struct Submission {
     pub body: Arc<str>,
     /// Sent alone, and expected to be refused.
     pub event_only: bool,
+    /// Meta's names of what it carries of the visitor.
+    pub match_keys: Vec<&'static str>,
 }
 
 impl Submission {
@@ -123,6 +134,7 @@ impl Decision {
             consent: None,
             event_id_source: None,
             unusable: Vec::new(),
+            click_ids: Vec::new(),
             expected: None,
             unlearned_page: reading.page_url.clone().filter(|_| reading.unlearned_page),
             submission: None,
@@ -149,6 +161,9 @@ pub fn decide(
         return Decision::no(kind, reason, &reading);
     }
     let request = &exchange.request;
+    if let Some(reason) = no_visitor(request, policy.internal_addresses) {
+        return Decision::no(DecisionKind::NoLead, reason, &reading);
+    }
     let consent = consent::read(&Signals::from_headers(&request.headers), &policy.consent.rules);
     let ruling = consent::rule(&consent, policy.consent.unknown, policy.consent.denied);
     let mut decision = Decision::no(DecisionKind::Lead, Reason::Accepted, &reading);
@@ -182,6 +197,7 @@ pub fn decide(
                 event_name,
                 event_time: time,
                 event_only: true,
+                match_keys: Vec::new(),
             });
             return decision;
         }
@@ -191,8 +207,16 @@ pub fn decide(
         decision.reason = reason;
     }
 
+    if ldu.is_none() {
+        let kept =
+            |id: &&'static OtherClickId| Some((id.parameter, id.in_cookies(cookies(&request.headers))?.to_owned()));
+        decision.click_ids = policy.click_ids.iter().filter_map(kept).collect();
+    }
     let contact = &reading.roles.contact;
-    let region = policy.default_country.or_else(|| contact.first(Key::Country).and_then(Country::from_name));
+    let region = policy
+        .default_country
+        .or_else(|| contact.first(Key::Country).and_then(Country::from_name))
+        .or_else(|| Country::of_site(request.host_name()));
     let (match_keys, unusable) = MatchKeys::from_contact(contact, region);
     decision.unusable = unusable.into_iter().map(|(key, why)| (key, why.code())).collect();
     let print = fingerprint(policy.secret);
@@ -209,7 +233,10 @@ pub fn decide(
         fbp: landing::fbp_for_submission(cookie("_fbp")),
         source_url: page_url,
         match_keys,
-        client_ip: request.client_ip.and_then(event::sendable_ip),
+        client_ip: event::best_ip(
+            request.client_ip,
+            cookies(&request.headers).find(|(name, _)| *name == "_fbi").map(|c| c.1),
+        ),
         user_agent: request.header("user-agent").map(str::to_owned),
         custom_data: custom_data::of(rule, &reading.roles, &reading.fields),
         ldu,
@@ -229,8 +256,19 @@ pub fn decide(
         event_name,
         event_time: time,
         event_only: false,
+        match_keys: event.match_key_names(),
     });
     decision
+}
+
+/// Why whoever asks is no visitor whose leads or clicks count.
+#[must_use]
+pub fn no_visitor(request: &RequestRecord, internal: &[IpNet]) -> Option<Reason> {
+    if request.header("user-agent").is_some_and(visitor::is_crawler) {
+        return Some(Reason::Bot);
+    }
+    let address = request.client_ip.map(|ip| ip.to_canonical());
+    address.is_some_and(|address| internal.iter().any(|net| net.contains(&address))).then_some(Reason::Internal)
 }
 
 /// Asks the page that a decision waits for. `false` when it redirects again, to what is then expected.

@@ -14,11 +14,12 @@ use super::pages::PageWatch;
 use super::{IntakeStats, Message, Queue, Report, Reports};
 use crate::config::Config;
 use crate::consent::{self, Signals};
+use crate::decision;
 use crate::exchange::{Exchange, RequestRecord, cookies};
 use crate::form;
 use crate::form::multipart::Reducer;
 use crate::form::page::{page_key, page_number};
-use crate::landing::{self, LandingRequest};
+use crate::landing::{self, Extras, LandingRequest};
 use crate::proxy::hooks::{BodyFilter, Head, Hooks, LandingEdit, PageAddress, PageCopy, PageTicket, Settled, Watch};
 use crate::proxy::tee::Reservation;
 use crate::reason::{DecisionKind, Reason};
@@ -40,9 +41,16 @@ impl Intake {
     /// A click id in the query or in the page it came from, or `_fbp` to be minted.
     fn may_be_landing(&self, head: &Head<'_>) -> bool {
         let mentions = |bytes: &[u8]| memchr::memmem::find(bytes, b"fbclid=").is_some();
-        mentions(head.target.as_bytes())
-            || head.fields.first(&REFERER).is_some_and(mentions)
-            || self.config.borrow().landing.mint_fbp
+        if mentions(head.target.as_bytes()) || head.fields.first(&REFERER).is_some_and(mentions) {
+            return true;
+        }
+        let landing = &self.config.borrow().landing;
+        let referer = head.fields.first(&REFERER).unwrap_or_default();
+        landing.mint_fbp
+            || landing.click_ids.iter().any(|id| {
+                let name = id.parameter.as_bytes();
+                [head.target.as_bytes(), referer].iter().any(|text| memchr::memmem::find(text, name).is_some())
+            })
     }
 
     fn send(&self, message: Message) -> bool {
@@ -100,7 +108,9 @@ impl Hooks for Intake {
     fn landing(&self, request: &RequestRecord, _status: StatusCode, answer: &HeaderMap) -> Option<LandingEdit> {
         let config = Arc::clone(&self.config.borrow());
         let landing = landing_request(request);
-        if !landing::may_matter(&landing, config.landing.mint_fbp) {
+        let extras = Extras { mint_fbp: config.landing.mint_fbp, click_ids: &config.landing.click_ids };
+        if !landing::may_matter(&landing, extras) || decision::no_visitor(request, &config.internal_addresses).is_some()
+        {
             return None;
         }
         let consent = consent::read(&Signals::from_headers(&request.headers), &config.consent.rules);
@@ -113,7 +123,7 @@ impl Hooks for Intake {
             })
         };
         let mint = config.landing.mint_fbp.then(random_u31).flatten();
-        let set_cookies: Vec<_> = landing::set_cookies(&landing, site_sets, mint, request.received)
+        let set_cookies: Vec<_> = landing::set_cookies(&landing, site_sets, mint, extras.click_ids, request.received)
             .iter()
             .filter_map(|cookie| HeaderValue::from_str(cookie).ok())
             .collect();
@@ -157,6 +167,22 @@ impl Hooks for Intake {
     fn page(&self, copy: PageCopy) {
         // Without room it comes by again.
         self.send(Message::Page(copy));
+    }
+
+    fn hand_over(&self, request: &RequestRecord) -> Vec<(HeaderName, HeaderValue)> {
+        let config = Arc::clone(&self.config.borrow());
+        if config.landing.click_id_headers.is_empty() {
+            return Vec::new();
+        }
+        let consent = consent::read(&Signals::from_headers(&request.headers), &config.consent.rules);
+        if !consent::allows_cookies(&consent, config.consent.unknown) {
+            return Vec::new();
+        }
+        let line = |(id, header): &(&landing::OtherClickId, HeaderName)| {
+            let value = id.in_cookies(cookies(&request.headers))?;
+            Some((header.clone(), HeaderValue::from_str(value).ok()?))
+        };
+        config.landing.click_id_headers.iter().filter_map(line).collect()
     }
 
     fn complete(&self, exchange: Exchange, memory: Vec<Reservation>) -> Option<Settled> {

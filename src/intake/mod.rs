@@ -28,7 +28,7 @@ use denied::DeniedMemory;
 use follow_ups::{Awaited, FollowUps, VisitKey};
 use learning::Learning;
 use pages::PageWatch;
-pub use report::{Report, Reports};
+pub use report::{Coverage, Report, Reports};
 
 use crate::config::Config;
 use crate::decision::{self, Decision, Policy, Submission};
@@ -262,6 +262,7 @@ impl Worker {
             report.reason = Reason::NoPixel;
             return self.reports.add(report);
         }
+        report.match_keys.clone_from(&submission.match_keys);
         let mut admission = admission(submission, pixels);
         if admission.event_only {
             // Nothing that derives from a denied submission's contact data is stored, not even its fingerprint: the
@@ -281,6 +282,8 @@ impl Worker {
         let policy = Policy {
             forms: &config.forms,
             consent: &config.consent,
+            click_ids: &config.landing.click_ids,
+            internal_addresses: &config.internal_addresses,
             default_country: config.default_country,
             secret: &self.secrets.lasting,
             volatile_secret: &self.secrets.volatile,

@@ -36,6 +36,10 @@ pub struct Report {
     pub marker: String,
     /// The consent state, and the words that explain it.
     pub consent: Option<(&'static str, String)>,
+    /// Click ids of other networks, `gclid=…`.
+    pub click_ids: Vec<String>,
+    /// What the event carries of the visitor, by Meta's names.
+    pub match_keys: Vec<&'static str>,
     /// Match keys found in the form.
     pub roles: Vec<&'static str>,
     /// The id it goes out under.
@@ -74,6 +78,8 @@ impl Report {
             form: String::new(),
             marker: String::new(),
             consent: None,
+            click_ids: Vec::new(),
+            match_keys: Vec::new(),
             roles: Vec::new(),
             event_id: None,
             event_id_source: None,
@@ -94,6 +100,7 @@ impl Report {
         self.marker.clone_from(&decision.marker);
         self.consent = decision.consent.as_ref().map(|consent| (consent.state.code(), consent.reason.clone()));
         self.roles = decision.roles.iter().map(|source| source.role).collect();
+        self.click_ids = decision.click_ids.iter().map(|(name, id)| format!("{name}={id}")).collect();
         self.event_id_source = decision.event_id_source;
     }
 }
@@ -103,12 +110,29 @@ impl Report {
 pub struct Reports {
     counts: Mutex<BTreeMap<(DecisionKind, Reason), u64>>,
     recent: Mutex<VecDeque<Report>>,
+    coverage: Mutex<Coverage>,
+}
+
+/// How many leads there were, and how many of them had each match key.
+#[derive(Clone, Debug, Default)]
+pub struct Coverage {
+    /// Leads that were new.
+    pub leads: u64,
+    /// Those with the key.
+    pub keys: BTreeMap<&'static str, u64>,
 }
 
 impl Reports {
     /// Log line, counter and status page from one source.
     pub fn add(&self, report: Report) {
         self.count(&report);
+        if report.kind == DecisionKind::Lead {
+            let mut coverage = self.coverage.lock().unwrap_or_else(PoisonError::into_inner);
+            coverage.leads += 1;
+            for key in &report.match_keys {
+                *coverage.keys.entry(key).or_default() += 1;
+            }
+        }
         let (consent, why) = report.consent.as_ref().map(|(state, why)| (*state, why.as_str())).unzip();
         let some = |text: &str| Some(text).filter(|text| !text.is_empty()).map(str::to_owned);
         tracing::info!(
@@ -123,6 +147,7 @@ impl Reports {
             consent,
             consent_reason = why,
             roles = some(&report.roles.join(",")),
+            click_ids = some(&report.click_ids.join(" ")),
             event_id = report.event_id,
             event_id_source = report.event_id_source,
             // Said only when it is not as promised.
@@ -154,6 +179,12 @@ impl Reports {
     #[must_use]
     pub fn counts(&self) -> BTreeMap<(DecisionKind, Reason), u64> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Match-key coverage so far.
+    #[must_use]
+    pub fn coverage(&self) -> Coverage {
+        self.coverage.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The latest, newest first.

@@ -7,9 +7,11 @@
 mod cache_control;
 mod click_id;
 mod domain;
+mod other_ids;
 mod set_cookie;
 
 pub use cache_control::cache_control_private;
+pub use other_ids::{OTHER_CLICK_IDS, OtherClickId};
 
 use crate::exchange::UnixMillis;
 use click_id::{ClickId, payload};
@@ -77,14 +79,26 @@ impl<'a> LandingRequest<'a> {
     }
 }
 
+/// What the operator switched on besides `_fbc`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Extras<'a> {
+    /// Mint `_fbp`.
+    pub mint_fbp: bool,
+    /// Click ids of other networks that are kept.
+    pub click_ids: &'a [&'static OtherClickId],
+}
+
 /// Whether the request is a document navigation that may gain a cookie. Cheap: to be asked before consent is read.
 #[must_use]
-pub fn may_matter(request: &LandingRequest<'_>, mint_fbp: bool) -> bool {
-    request.is_navigation() && (request.new_click().is_some() || mint_fbp && request.lacks_fbp())
+pub fn may_matter(request: &LandingRequest<'_>, extras: Extras<'_>) -> bool {
+    request.is_navigation()
+        && (request.new_click().is_some()
+            || (extras.mint_fbp && request.lacks_fbp())
+            || extras.click_ids.iter().any(|id| id.new_in(request).is_some()))
 }
 
 /// The `Set-Cookie` values to append. `site_sets(name)` says whether the site's answer sets that cookie itself;
-/// `mint` is the random part of a new `_fbp`, `None` when minting is off.
+/// `mint` is the random part of a new `_fbp`, `None` when minting is off; `click_ids` are those of other networks to keep.
 ///
 /// A valid cookie with the same click is kept, with its time of creation; one with another click (case counts), or one
 /// that is not valid, is replaced.
@@ -93,6 +107,7 @@ pub fn set_cookies(
     request: &LandingRequest<'_>,
     site_sets: impl Fn(&str) -> bool,
     mint: Option<u32>,
+    click_ids: &[&'static OtherClickId],
     now: UnixMillis,
 ) -> Vec<String> {
     let Some(scope) = CookieScope::of(request.host).filter(|_| request.is_navigation()) else {
@@ -102,10 +117,15 @@ pub fn set_cookies(
     let fbp = mint
         .filter(|_| request.lacks_fbp())
         .map(|random| ("_fbp", format!("fb.{}.{}.{random}", scope.subdomain_index, now.0)));
+    let others = click_ids
+        .iter()
+        .filter(|id| !site_sets(id.cookie))
+        .filter_map(|id| Some(id.cookie_line(id.new_in(request)?, &scope, request.https)));
     fbc.into_iter()
         .chain(fbp)
         .filter(|(name, _)| !site_sets(name))
         .map(|(name, value)| set_cookie(name, &value, &scope, request.https))
+        .chain(others)
         .collect()
 }
 

@@ -20,8 +20,8 @@ fn landing<'a>(query: &'a str, cookies: &[(&'a str, &'a str)]) -> LandingRequest
 }
 
 fn cookies_of(request: &LandingRequest<'_>) -> Vec<String> {
-    let set = set_cookies(request, |_| false, None, NOW);
-    assert_eq!(may_matter(request, false), !set.is_empty());
+    let set = set_cookies(request, |_| false, None, &[], NOW);
+    assert_eq!(may_matter(request, Extras::default()), !set.is_empty());
     set
 }
 
@@ -102,7 +102,7 @@ fn only_document_navigations_count() {
 
 #[test]
 fn fbp_is_minted_only_when_asked_and_missing() {
-    let set = |cookies: &[(&str, &str)], mint| set_cookies(&landing("", cookies), |_| false, mint, NOW);
+    let set = |cookies: &[(&str, &str)], mint| set_cookies(&landing("", cookies), |_| false, mint, &[], NOW);
     assert!(set(&[], None).is_empty());
     assert_eq!(
         set(&[], Some(2_147_483_647)),
@@ -111,13 +111,13 @@ fn fbp_is_minted_only_when_asked_and_missing() {
     assert!(set(&[("_fbp", "fb.1.1500000000000.123456789012345678")], Some(1)).is_empty());
     assert!(set(&[("_fbp", "fb.1.1500000000000.1.AQYBAQMD")], Some(1)).is_empty());
     assert_eq!(set(&[("_fbp", "1")], Some(1)).len(), 1);
-    assert!(may_matter(&landing("", &[]), true));
-    assert!(!may_matter(&landing("", &[]), false));
+    assert!(may_matter(&landing("", &[]), Extras { mint_fbp: true, ..Extras::default() }));
+    assert!(!may_matter(&landing("", &[]), Extras::default()));
 }
 
 #[test]
 fn a_cookie_that_the_site_sets_is_left_to_it() {
-    let set = |own: &'static str| set_cookies(&landing("fbclid=A", &[]), move |name| name == own, Some(1), NOW);
+    let set = |own: &'static str| set_cookies(&landing("fbclid=A", &[]), move |name| name == own, Some(1), &[], NOW);
     assert_eq!(set("").len(), 2);
     assert!(set("_fbc").iter().all(|line| line.starts_with("_fbp=")));
     assert!(set("_fbp").iter().all(|line| line.starts_with("_fbc=")));
@@ -187,7 +187,7 @@ proptest! {
         let referer = format!("https://{host}/?fbclid={referer}");
         let cookies = vec![("_fbc", fbc.as_str()), ("_fbp", fbp.as_str())];
         let request = LandingRequest { host: &host, referer: Some(&referer), cookies, ..landing(&query, &[]) };
-        for line in set_cookies(&request, |_| false, mint, NOW) {
+        for line in set_cookies(&request, |_| false, mint, &[], NOW) {
             prop_assert!(is_well_formed(&line), "{line:?}");
         }
     }
@@ -205,6 +205,69 @@ proptest! {
         if let Some(closed) = cache_control_private(Some(&current)) {
             prop_assert!(closed.starts_with("private"));
             prop_assert_eq!(cache_control_private(Some(&closed)), None);
+        }
+    }
+}
+
+#[test]
+fn click_ids_of_other_networks_are_kept_where_they_were_asked_for() {
+    let ids: Vec<_> = OTHER_CLICK_IDS.iter().collect();
+    let lines = |query, cookies: &[(&'static str, &'static str)]| {
+        set_cookies(&landing(query, cookies), |_| false, None, &ids, NOW)
+    };
+    assert_eq!(
+        lines("gclid=Cj0-K_a&x=1&ttclid=E.C.P", &[]),
+        [
+            "_capi_gclid=Cj0-K_a; Domain=shop.example; Path=/; Max-Age=7776000; SameSite=Lax; Secure",
+            "_capi_ttclid=E.C.P; Domain=shop.example; Path=/; Max-Age=7776000; SameSite=Lax; Secure",
+        ]
+    );
+    assert!(lines("gclid=A", &[("_capi_gclid", "A")]).is_empty());
+    assert_eq!(lines("gclid=B", &[("_capi_gclid", "A")]).len(), 1);
+    assert!(lines("gclid=a;b", &[]).is_empty());
+    assert!(set_cookies(&landing("gclid=A", &[]), |_| false, None, &[], NOW).is_empty(), "off by default");
+    let extras = Extras { click_ids: &ids, ..Extras::default() };
+    assert!(may_matter(&landing("gclid=A", &[]), extras) && !may_matter(&landing("gclid=A", &[]), Extras::default()));
+}
+
+proptest! {
+    /// A visitor's history in any order: whatever comes in between, the time of an unchanged click never moves, and what
+    /// is stored is always a valid cookie or what a stranger put there.
+    #[test]
+    fn the_time_of_an_unchanged_click_never_moves(
+        steps in proptest::collection::vec(
+            (0_u8..6, prop_oneof![Just("A"), Just("B"), Just("a"), Just("IwAR0-_x")]),
+            1..30,
+        ),
+    ) {
+        let mut jar: Option<String> = None;
+        let mut known: Option<(String, String)> = None;
+        for (time, (step, click)) in steps.into_iter().enumerate() {
+            let now = UnixMillis(NOW.0 + time as u64);
+            let query = format!("fbclid={click}");
+            // 0-2: a landing with consent; 3: one without; 4: a page without a click; 5: somebody else writes the cookie.
+            if step == 5 {
+                jar = Some(format!("fb.1.{}.{click}.AQ", now.0));
+                known = None;
+            }
+            let cookies: Vec<_> = jar.iter().map(|value| ("_fbc", value.as_str())).collect();
+            let request = landing(if step < 4 { &query } else { "" }, &cookies);
+            let set = if step == 3 { Vec::new() } else { set_cookies(&request, |_| false, None, &[], now) };
+            prop_assert!(set.len() <= usize::from(step < 3));
+            let stored = set.first().map(|line| line["_fbc=".len()..].split(';').next().unwrap().to_owned());
+            jar = stored.or(jar);
+            if let Some(value) = &jar {
+                let payload = payload(value).expect("valid").to_owned();
+                if step < 3 {
+                    prop_assert_eq!(payload.as_str(), click);
+                }
+                if let Some((click, first)) = &known
+                    && *click == payload
+                {
+                    prop_assert_eq!(first, value);
+                }
+                known = Some((payload, value.clone()));
+            }
         }
     }
 }

@@ -15,6 +15,27 @@ pub fn sendable_ip(ip: IpAddr) -> Option<IpAddr> {
     public.then_some(ip)
 }
 
+/// The address to send: Meta prefers IPv6. `fbi` is the cookie of Meta's parameter builder, in which a browser keeps the
+/// address it found (`203.0.113.42.AQYBAQMD`): it is the visitor's own word on the visitor's own address, and is taken where
+/// it is IPv6 and the connection is not, or where the connection has no address to send.
+#[must_use]
+pub fn best_ip(connection: Option<IpAddr>, fbi: Option<&str>) -> Option<IpAddr> {
+    let own = connection.and_then(sendable_ip);
+    let kept = fbi.and_then(of_cookie).and_then(sendable_ip);
+    match (own, kept) {
+        (Some(IpAddr::V4(_)), Some(kept @ IpAddr::V6(_))) => Some(kept),
+        (own, kept) => own.or(kept),
+    }
+}
+
+/// The cookie's address, its appendix of 2 or 8 characters cut.
+fn of_cookie(value: &str) -> Option<IpAddr> {
+    let value = percent_encoding::percent_decode_str(value).decode_utf8().ok()?;
+    let without =
+        value.rsplit_once('.').filter(|(_, appendix)| matches!(appendix.len(), 2 | 8)).map(|(address, _)| address);
+    value.parse().ok().or_else(|| without?.parse().ok())
+}
+
 /// IANA's special-purpose registry (RFC 6890).
 fn is_public(ip: Ipv4Addr) -> bool {
     let [a, b, c, _] = ip.octets();
@@ -49,6 +70,23 @@ mod tests {
             ("172.32.0.1", "172.32.0.1"),
         ] {
             assert_eq!(sendable_ip(ip.parse().unwrap()), Some(expected.parse().unwrap()), "{ip}");
+        }
+    }
+
+    #[test]
+    fn ipv6_is_preferred_where_both_are_known() {
+        for (connection, cookie, best) in [
+            (Some("203.0.113.42"), None, Some("203.0.113.42")),
+            (Some("203.0.113.42"), Some("2001:db8::7.AQYBAQMD"), Some("2001:db8::7")),
+            (Some("203.0.113.42"), Some("2001%3Adb8%3A%3A7.Bg"), Some("2001:db8::7")),
+            (Some("203.0.113.42"), Some("198.51.100.9.AQYBAQMD"), Some("203.0.113.42")),
+            (Some("2001:db8::1"), Some("2001:db8::7"), Some("2001:db8::1")),
+            (Some("10.0.0.1"), Some("198.51.100.9.Bg"), Some("198.51.100.9")),
+            (Some("10.0.0.1"), Some("192.168.1.1"), None),
+            (None, Some("nonsense"), None),
+        ] {
+            let connection = connection.map(|address| address.parse().unwrap());
+            assert_eq!(best_ip(connection, cookie), best.map(|address| address.parse().unwrap()), "{cookie:?}");
         }
     }
 

@@ -12,7 +12,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-pub use super::address::sendable_ip;
+pub use super::address::{best_ip, sendable_ip};
 pub use super::match_keys::MatchKeys;
 pub use super::shape::is_contact_like;
 pub use super::url::{clean_url, without_query};
@@ -74,7 +74,7 @@ impl Event {
             &["fn", "ge"],
             &["ln", "ge"],
         ];
-        let sent: Vec<&str> = self.user_data().into_iter().map(|(name, _)| name).collect();
+        let sent = self.match_key_names();
         !TOO_BROAD.iter().any(|few| sent.iter().all(|name| few.contains(name)))
     }
 
@@ -92,6 +92,12 @@ impl Event {
             ..Wire::new(&self.name, self.time, clean_url(&self.source_url))
         };
         wire.to_json()
+    }
+
+    /// Meta's names of what is sent of the visitor.
+    #[must_use]
+    pub fn match_key_names(&self) -> Vec<&'static str> {
+        self.user_data().into_iter().map(|(name, _)| name).collect()
     }
 
     /// What is sent of the visitor, by Meta's names.

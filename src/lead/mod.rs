@@ -2,6 +2,7 @@
 
 mod address;
 pub mod contact;
+pub mod coverage;
 pub mod data_key;
 pub mod event;
 pub mod event_id;

@@ -2,43 +2,63 @@
 
 use std::net::IpAddr;
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderName, header};
 use ipnet::IpNet;
 
 /// Peers whose word on addresses and schemes is taken.
 #[derive(Debug, Clone, Default)]
-pub struct TrustedProxies(Vec<IpNet>);
+pub struct TrustedProxies {
+    nets: Vec<IpNet>,
+    /// The header in which they say who the visitor is; `None`: by the list of hops.
+    header: Option<HeaderName>,
+}
+
+/// Headers in which CDNs and balancers name the visitor alone. Asked when the list of hops names nobody but trusted ones.
+static SINGLE: [HeaderName; 4] = [
+    HeaderName::from_static("cf-connecting-ip"),
+    HeaderName::from_static("true-client-ip"),
+    HeaderName::from_static("fastly-client-ip"),
+    HeaderName::from_static("x-real-ip"),
+];
+/// Cloudflare's other header, where the first holds a made-up IPv4 address for an IPv6 visitor ("Pseudo IPv4").
+const CF_IPV6: HeaderName = HeaderName::from_static("cf-connecting-ipv6");
 
 impl TrustedProxies {
-    /// From the `trusted_proxies` setting.
+    /// From the settings `trusted_proxies` and `client_ip_header`.
     #[must_use]
-    pub fn new(nets: Vec<IpNet>) -> Self {
-        Self(nets)
+    pub const fn new(nets: Vec<IpNet>, header: Option<HeaderName>) -> Self {
+        Self { nets, header }
     }
 
     /// Whether this peer is one of them.
     #[must_use]
     pub fn contains(&self, peer: IpAddr) -> bool {
         let peer = peer.to_canonical();
-        self.0.iter().any(|net| net.contains(&peer))
+        self.nets.iter().any(|net| net.contains(&peer))
     }
 
     /// The visitor's address: walked from the right, the first hop that is not a trusted proxy. The left-most entry is
-    /// whatever the visitor wrote, so it is never taken as such.
+    /// whatever the visitor wrote, so it is never taken as such. Where no such hop is named, a header that a trusted peer
+    /// sets for the visitor alone.
     #[must_use]
     pub fn visitor(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut hop = peer.to_canonical();
         if !self.contains(hop) {
             return hop;
         }
+        let single = |name: &HeaderName| parse_hop(std::str::from_utf8(headers.get(name)?.as_bytes()).ok()?);
+        if let Some(visitor) = self.header.as_ref().and_then(single) {
+            return visitor;
+        }
         for entry in hops(headers).into_iter().rev() {
             let Some(address) = entry else { break };
             hop = address;
             if !self.contains(hop) {
-                break;
+                return hop;
             }
         }
-        hop
+        // Both addresses of one visitor: the real one.
+        single(&CF_IPV6).or_else(|| SINGLE.iter().find_map(single)).unwrap_or(hop)
     }
 }
 
@@ -88,12 +108,35 @@ mod tests {
     use http::HeaderValue;
 
     fn visitor(trusted: &[&str], peer: &str, lines: &[(&'static str, &'static str)]) -> String {
-        let trusted = TrustedProxies::new(trusted.iter().map(|net| net.parse().unwrap()).collect());
+        let trusted = TrustedProxies::new(trusted.iter().map(|net| net.parse().unwrap()).collect(), None);
         let mut headers = HeaderMap::new();
         for (name, value) in lines {
             headers.append(*name, HeaderValue::from_static(value));
         }
         trusted.visitor(peer.parse().unwrap(), &headers).to_string()
+    }
+
+    #[test]
+    fn a_header_for_the_visitor_alone_is_a_trusted_peers_word_and_the_last_resort() {
+        let trusted = &["10.0.0.0/8"][..];
+        for (peer, lines, expected) in [
+            ("10.0.0.1", &[("cf-connecting-ip", "203.0.113.9")][..], "203.0.113.9"),
+            ("10.0.0.1", &[("x-real-ip", "[2001:db8::9]:443")], "2001:db8::9"),
+            ("192.0.2.7", &[("cf-connecting-ip", "203.0.113.9")], "192.0.2.7"),
+            ("10.0.0.1", &[("x-forwarded-for", "203.0.113.8"), ("x-real-ip", "203.0.113.9")], "203.0.113.8"),
+            ("10.0.0.1", &[("x-forwarded-for", "10.0.0.2"), ("true-client-ip", "203.0.113.9")], "203.0.113.9"),
+            ("10.0.0.1", &[("cf-connecting-ip", "240.1.2.3"), ("cf-connecting-ipv6", "2001:db8::9")], "2001:db8::9"),
+            ("10.0.0.1", &[("cf-connecting-ip", "unknown")], "10.0.0.1"),
+        ] {
+            assert_eq!(visitor(trusted, peer, lines), expected, "{peer} {lines:?}");
+        }
+        let net = "10.0.0.0/8".parse().unwrap();
+        let named = TrustedProxies::new(vec![net], Some(HeaderName::from_static("cf-connecting-ip")));
+        let mut headers = HeaderMap::new();
+        headers.insert("x-forwarded-for", HeaderValue::from_static("203.0.113.9, 198.51.100.1"));
+        headers.insert("cf-connecting-ip", HeaderValue::from_static("203.0.113.9"));
+        assert_eq!(named.visitor("10.0.0.1".parse().unwrap(), &headers).to_string(), "203.0.113.9");
+        assert_eq!(named.visitor("192.0.2.7".parse().unwrap(), &headers).to_string(), "192.0.2.7");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use http::header::{
     TRANSFER_ENCODING, UPGRADE,
 };
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
@@ -41,6 +41,8 @@ pub struct Shared {
     pub trusted: TrustedProxies,
     /// Whether ours are set.
     pub forwarded_headers: ForwardedHeaders,
+    /// Names of request fields that only this proxy sets.
+    pub reserved: Vec<HeaderName>,
     /// Whether the case of header names is kept.
     pub header_case: HeaderCase,
     /// Timeouts.
@@ -125,6 +127,11 @@ pub async fn forward(shared: Rc<Shared>, peer: IpAddr, mut request: Request<Inco
     };
 
     clean_request(&shared, &mut head, peer, trusted, host.as_ref(), wanted_upgrade, &body);
+    if let (Watch::Capture { .. }, Some(record)) = (&watch, &record) {
+        for (name, value) in shared.hooks.hand_over(record) {
+            head.headers.insert(name, value);
+        }
+    }
     let upload = Rc::new(Upload {
         last: Cell::new(Instant::now()),
         finished: Cell::new(body.is_end_stream()),
@@ -254,6 +261,7 @@ fn clean_request(
 ) {
     headers::strip_hop_by_hop(&mut head.headers);
     headers::strip_httpoxy(&mut head.headers);
+    headers::strip_reserved(&mut head.headers, &shared.reserved);
     if shared.forwarded_headers == ForwardedHeaders::Update {
         forwarded::update(&mut head.headers, peer, trusted, host);
     }

@@ -94,6 +94,20 @@ pub fn repair_answer_framing(headers: &mut HeaderMap) {
     }
 }
 
+/// Removes what only this proxy may say to the site, and what CGI cannot tell from it (`X_Gclid` is `X-Gclid` there).
+pub fn strip_reserved(headers: &mut HeaderMap, reserved: &[HeaderName]) {
+    if reserved.is_empty() {
+        return;
+    }
+    let is_reserved = |name: &HeaderName| {
+        reserved.iter().any(|own| own == name || own.as_str().replace('_', "-") == name.as_str().replace('_', "-"))
+    };
+    let forged: Vec<_> = headers.keys().filter(|name| is_reserved(name)).cloned().collect();
+    for name in forged {
+        headers.remove(name);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

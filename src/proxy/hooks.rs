@@ -129,6 +129,10 @@ pub trait Hooks: Send + Sync + 'static {
     /// The answer to a [`Watch::Landing`] request has its head.
     fn landing(&self, request: &RequestRecord, status: StatusCode, answer: &HeaderMap) -> Option<LandingEdit>;
 
+    /// Header fields that a captured request hands to the site. Those that visitors send under such a name are removed, by
+    /// the names in [`crate::config::LandingConfig::click_id_headers`].
+    fn hand_over(&self, request: &RequestRecord) -> Vec<(HeaderName, HeaderValue)>;
+
     /// Whether the body of this answer is worth a copy. Without one the exchange is complete all the same, with an answer
     /// of which nothing was kept.
     fn reads_answer(&self, answer: &HeaderMap) -> bool;

@@ -87,8 +87,9 @@ async fn run(
     let shared = Rc::new(Shared {
         hooks: Arc::clone(&options.hooks),
         pool,
-        trusted: TrustedProxies::new(config.trusted_proxies.clone()),
+        trusted: TrustedProxies::new(config.trusted_proxies.clone(), config.client_ip_header.clone()),
         forwarded_headers: config.forwarded_headers,
+        reserved: config.landing.click_id_headers.iter().map(|(_, name)| name.clone()).collect(),
         header_case: config.header_case,
         timeouts: config.timeouts,
         limits: config.limits,

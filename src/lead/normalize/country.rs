@@ -19,6 +19,13 @@ impl Country {
         is_code.then(|| INDEX.get(&code.to_ascii_lowercase()).copied()).flatten()
     }
 
+    /// The country of a site by its top-level domain, where that is used as a country's: not `.io`, `.tv`, `.me`.
+    #[must_use]
+    pub fn of_site(host: &str) -> Option<Self> {
+        let label = host.trim_end_matches('.').rsplit_once('.')?.1.to_ascii_lowercase();
+        (!USED_AS_GENERIC.contains(&label.as_str())).then(|| Self::from_alpha2(&label)).flatten()
+    }
+
     /// A name (see `countries.txt` for the languages), an alpha-2 or an alpha-3 code. Whole names only: a part of a
     /// name, or one with something added, is not guessed at; a remark in brackets is ignored.
     #[must_use]
@@ -62,6 +69,13 @@ fn spellings(name: &str) -> [String; 3] {
     let spelt_out = name.replace(" & ", " and ").replace("St. ", "Saint ");
     [fold(name), fold(&without_umlauts), fold(&spelt_out)]
 }
+
+/// Country domains that anybody takes, for what their letters mean.
+const USED_AS_GENERIC: &[&str] = &[
+    "ac", "ag", "ai", "am", "as", "bz", "cc", "cd", "co", "dj", "fm", "gg", "gl", "im", "io", "je", "la", "li", "ly",
+    "me", "ms", "mu", "nu", "pn", "pw", "sc", "sh", "so", "st", "su", "tc", "tk", "tl", "to", "tv", "vc", "vg", "vu",
+    "ws",
+];
 
 #[cfg(test)]
 mod tests {
@@ -117,6 +131,23 @@ mod tests {
         assert_eq!(Country::from_alpha2("zz"), None);
         assert_eq!(Country::from_alpha2("日"), None);
         assert_eq!(Country::from_alpha2("gb"), Country::from_alpha2("UK"));
+    }
+
+    #[test]
+    fn a_sites_country_is_that_of_its_domain() {
+        for (host, country) in [
+            ("shop.example.de", Some("DE")),
+            ("www.shop.co.uk", Some("GB")),
+            ("shop.it.", Some("IT")),
+            ("shop.in", Some("IN")),
+            ("shop.io", None),
+            ("shop.com", None),
+            ("shop.eu", None),
+            ("localhost", None),
+            ("192.0.2.1", None),
+        ] {
+            assert_eq!(Country::of_site(host), country.and_then(Country::from_alpha2), "{host}");
+        }
     }
 
     #[test]

@@ -1,0 +1,91 @@
+//! Visitors who are no visitors: crawlers, previews, monitors, by what they call themselves.
+
+/// Parts of the user agents of known programs, lower case. A browser's user agent has none of them.
+const CRAWLERS: &[&str] = &[
+    // What most of them call themselves, in some form: `Googlebot/2.1`, `AhrefsBot`, `Baiduspider`.
+    "bot/",
+    "bot;",
+    "bot)",
+    "-bot",
+    "crawler",
+    "spider",
+    "+http://",
+    "+https://",
+    // Meta's and other networks' previews, which fetch what people share.
+    "facebookexternalhit",
+    "facebookcatalog",
+    "meta-externalagent",
+    "meta-externalfetcher",
+    "facebot",
+    "whatsapp/",
+    "slackbot",
+    "skypeuripreview",
+    "telegrambot",
+    "pinterest/",
+    "embedly",
+    "vkshare",
+    // Monitors and audits.
+    "uptimerobot",
+    "pingdom",
+    "statuscake",
+    "site24x7",
+    "gtmetrix",
+    "chrome-lighthouse",
+    "google-pagespeed",
+    "google page speed",
+    "lighthouse",
+    "ptst/",
+    "mediapartners-google",
+    "apis-google",
+    "google-inspectiontool",
+    "google-read-aloud",
+    "storebot-google",
+    "feedfetcher",
+    "yandex.com/bots",
+    "ia_archiver",
+    "archive.org",
+];
+
+/// Whether a user agent is a known crawler's, preview's or monitor's. Programs that people write (`curl`, `python-requests`)
+/// are not judged: forms are posted by them, too.
+#[must_use]
+pub fn is_crawler(user_agent: &str) -> bool {
+    // A name at the very end: `DuckDuckBot`.
+    let agent = user_agent.trim().to_ascii_lowercase();
+    agent.ends_with("bot") || CRAWLERS.iter().any(|part| agent.contains(part))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_crawler;
+
+    #[test]
+    fn crawlers_call_themselves_so_and_browsers_do_not() {
+        for agent in [
+            "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
+            "Mozilla/5.0 (Linux; Android 6.0.1; Nexus 5X) AppleWebKit/537.36 Chrome/141.0 Mobile Safari/537.36 (compatible; Googlebot/2.1)",
+            "Mozilla/5.0 (compatible; bingbot/2.0; +http://www.bing.com/bingbot.htm)",
+            "facebookexternalhit/1.1 (+http://www.facebook.com/externalhit_uatext.php)",
+            "meta-externalagent/1.1",
+            "Mozilla/5.0 (compatible; AhrefsBot/7.0; +http://ahrefs.com/robot/)",
+            "Mozilla/5.0 (compatible; Baiduspider/2.0)",
+            "DuckDuckBot",
+            "WhatsApp/2.23.20.0",
+            "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/119.0 Safari/537.36 Chrome-Lighthouse",
+            "Mozilla/5.0+(compatible; UptimeRobot/2.0; http://www.uptimerobot.com/)",
+        ] {
+            assert!(is_crawler(agent), "{agent}");
+        }
+        for agent in [
+            "Mozilla/5.0 (X11; Linux x86_64) Example/1.0",
+            "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36 Edg/141.0",
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 [FBAN/FBIOS;FBAV/480.0;FBDV/iPhone16,2]",
+            "Mozilla/5.0 (Linux; Android 14; Cubot X70) AppleWebKit/537.36 Chrome/141.0 Mobile Safari/537.36",
+            "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 HeadlessChrome/156.0.0.0 Safari/537.36",
+            "curl/8.5.0",
+            "",
+        ] {
+            assert!(!is_crawler(agent), "{agent}");
+        }
+    }
+}
