@@ -2,6 +2,7 @@
 //! disagree.
 
 mod custom_data;
+mod visitor_event;
 
 use std::sync::Arc;
 
@@ -13,14 +14,15 @@ use crate::exchange::{Exchange, RequestRecord, UnixMillis, cookies};
 use crate::form::page::KnownPages;
 use crate::form::roles::RoleSource;
 use crate::form::{self, FollowUp, Reading, Verdict};
-use crate::landing::{self, OtherClickId};
+use crate::landing::OtherClickId;
 use crate::lead::contact::Key;
-use crate::lead::event::{self, Event, Ldu, MatchKeys};
+use crate::lead::event::{self, Ldu};
 use crate::lead::event_id::{self, IdSecret};
 use crate::lead::normalize::Country;
 use crate::outbox::SuppliedId;
 use crate::reason::{DecisionKind, Reason};
 use crate::visitor;
+use visitor_event::Made;
 
 /// What a decision depends on besides the exchange.
 pub struct Policy<'a> {
@@ -212,35 +214,11 @@ pub fn decide(
             |id: &&'static OtherClickId| Some((id.parameter, id.in_cookies(cookies(&request.headers))?.to_owned()));
         decision.click_ids = policy.click_ids.iter().filter_map(kept).collect();
     }
-    let contact = &reading.roles.contact;
-    let region = policy
-        .default_country
-        .or_else(|| contact.first(Key::Country).and_then(Country::from_name))
-        .or_else(|| Country::of_site(request.host_name()));
-    let (match_keys, unusable) = MatchKeys::from_contact(contact, region);
-    decision.unusable = unusable.into_iter().map(|(key, why)| (key, why.code())).collect();
+    let Made { event, unusable } =
+        visitor_event::make(request, &reading, policy, rule, (event_name.clone(), time, page_url), ldu);
+    decision.unusable = unusable;
     let print = fingerprint(policy.secret);
-    let contact_digest = event_id::contact_digest(policy.secret, &match_keys);
-    let cookie = |name| {
-        let named = cookies(&request.headers).filter(|(n, _)| *n == name).map(|(_, value)| value);
-        named.into_iter().find(|value| landing::is_valid_cookie(value))
-    };
-    let event = Event {
-        name: event_name.clone(),
-        time,
-        referrer_url: reading.referrer_url.clone(),
-        fbc: landing::fbc_for_submission(Some(&page_url), request.host_name(), cookie("_fbc"), time),
-        fbp: landing::fbp_for_submission(cookie("_fbp")),
-        source_url: page_url,
-        match_keys,
-        client_ip: event::best_ip(
-            request.client_ip,
-            cookies(&request.headers).find(|(name, _)| *name == "_fbi").map(|c| c.1),
-        ),
-        user_agent: request.header("user-agent").map(str::to_owned),
-        custom_data: custom_data::of(rule, &reading.roles, &reading.fields),
-        ldu,
-    };
+    let contact_digest = event_id::contact_digest(policy.secret, &event.match_keys);
     if !event.has_enough_user_data() {
         // Meta would refuse it (100/2804050) and everything sent with it.
         decision.kind = DecisionKind::NoLead;
