@@ -59,8 +59,12 @@ fn site(upstream: &Upstream) -> Result<(), String> {
     Err(last)
 }
 
-/// Asks for the data set's quality, which a token from Events Manager may read; what matters is whether Graph knows the
-/// token, not what it answers.
+/// What is asked of a data set: Meta's own score per event, and which share of events carried which key.
+const QUALITY: &str = "web%7Bevent_name%2Cevent_match_quality%7Bcomposite_score%2Cmatch_key_feedback%7Bidentifier%2C\
+                       coverage%7Bpercentage%7D%7D%7D%7D";
+
+/// Asks for the data set's quality, which a token from Events Manager may read. That Graph knows the token is what
+/// matters; the score is shown if it comes along.
 fn graph(config: &Config) -> Result<Vec<String>, Vec<String>> {
     let system = |error: &dyn std::fmt::Display| vec![format!("Graph could not be asked: {error}")];
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| system(&e))?;
@@ -81,7 +85,10 @@ fn graph(config: &Config) -> Result<Vec<String>, Vec<String>> {
 
 async fn ask(client: &reqwest::Client, config: &Config, pixel: &Pixel) -> Result<String, String> {
     let delivery = &config.delivery;
-    let url = format!("{}/{}/dataset_quality?dataset_id={}", delivery.graph_endpoint, delivery.graph_version, pixel.id);
+    let url = format!(
+        "{}/{}/dataset_quality?dataset_id={}&fields={QUALITY}",
+        delivery.graph_endpoint, delivery.graph_version, pixel.id
+    );
     let token = pixel.access_token.as_ref().map(ExposeSecret::expose_secret).unwrap_or_default();
     let answer = client.get(url).bearer_auth(token).send().await.map_err(|error| {
         // The error's own text holds the URL only, and that has no token.
@@ -96,6 +103,43 @@ async fn ask(client: &reqwest::Client, config: &Config, pixel: &Pixel) -> Result
             "pixel {}: Graph answers and knows the token (it would not show the data set's quality: code {code})",
             pixel.id
         )),
-        None => Ok(format!("pixel {}: Graph answers and accepts the token", pixel.id)),
+        None => {
+            let accepted = format!("pixel {}: Graph answers and accepts the token", pixel.id);
+            Ok(std::iter::once(accepted).chain(scores(&body)).collect::<Vec<_>>().join("\n"))
+        }
+    }
+}
+
+/// Meta's Event Match Quality, as Graph reports it (48 hours, website events).
+fn scores(body: &Value) -> Vec<String> {
+    let events = body["web"].as_array().into_iter().flatten();
+    events
+        .filter_map(|event| {
+            let quality = &event["event_match_quality"];
+            let score = quality["composite_score"].as_f64()?;
+            let keys = quality["match_key_feedback"].as_array().into_iter().flatten().filter_map(|key| {
+                Some(format!("{} {:.0} %", key["identifier"].as_str()?, key["coverage"]["percentage"].as_f64()?))
+            });
+            let keys = keys.collect::<Vec<_>>().join(", ");
+            let name = event["event_name"].as_str().unwrap_or("?");
+            Some(format!("  Event Match Quality of {name}: {score:.1} of 10 ({keys})"))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metas_own_score_is_shown_as_it_comes() {
+        let body = serde_json::json!({"web": [
+            {"event_name": "Lead", "event_match_quality": {"composite_score": 7.25, "match_key_feedback": [
+                {"identifier": "email", "coverage": {"percentage": 98.4}},
+                {"identifier": "phone", "coverage": {"percentage": 61}}]}},
+            {"event_name": "PageView"}
+        ]});
+        assert_eq!(scores(&body), ["  Event Match Quality of Lead: 7.2 of 10 (email 98 %, phone 61 %)"]);
+        assert!(scores(&Value::Null).is_empty());
     }
 }
