@@ -21,7 +21,8 @@ const CRAWLERS: &[&str] = &[
     "slackbot",
     "skypeuripreview",
     "telegrambot",
-    "pinterest/",
+    "pinterest/0.",
+    "pinterestbot",
     "embedly",
     "vkshare",
     // Monitors and audits.
@@ -50,8 +51,8 @@ const CRAWLERS: &[&str] = &[
 /// are not judged: forms are posted by them, too.
 #[must_use]
 pub fn is_crawler(user_agent: &str) -> bool {
-    // A name at the very end: `DuckDuckBot`.
-    let agent = user_agent.trim().to_ascii_lowercase();
+    // A name at the very end: `DuckDuckBot`. Cubot makes phones.
+    let agent = user_agent.trim().to_ascii_lowercase().replace("cubot", "");
     agent.ends_with("bot") || CRAWLERS.iter().any(|part| agent.contains(part))
 }
 
@@ -82,6 +83,8 @@ mod tests {
             "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 [FBAN/FBIOS;FBAV/480.0;FBDV/iPhone16,2]",
             "Mozilla/5.0 (Linux; Android 14; Cubot X70) AppleWebKit/537.36 Chrome/141.0 Mobile Safari/537.36",
             "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 HeadlessChrome/156.0.0.0 Safari/537.36",
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 Mobile/15E148 [Pinterest/iOS]",
+            "Mozilla/5.0 (Linux; Android 10; CUBOT) AppleWebKit/537.36 Chrome/141.0 Mobile Safari/537.36",
             "curl/8.5.0",
             "",
         ] {

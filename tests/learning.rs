@@ -204,6 +204,7 @@ fn an_outcome_that_shows_on_the_next_page_is_waited_for() {
     submit(2, &BODY.replace("ana.ruiz", "other"));
     send(proxy.address, &get("/quote", &visitor(3)));
     send(proxy.address, &get("/quote", &visitor(2)));
-    wait_until("what is not told", || decided("no_lead", "unknown_outcome") >= 2);
+    // The message went to somebody else: nothing is told, and the submission waits on until it is given up.
+    proxy.stop();
     assert_eq!(graph.events().len(), 1);
 }

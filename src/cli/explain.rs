@@ -9,7 +9,7 @@ use secrecy::ExposeSecret;
 use super::{Exit, complain, explanation, is_json, recorded, say};
 use crate::config::Config;
 use crate::consent::{self, Consent, Signals};
-use crate::decision::{self, Decision, Policy};
+use crate::decision::{self, Decision, Policy, Told};
 use crate::exchange::{Exchange, UnixMillis};
 use crate::form::page::Page;
 use crate::lead::event;
@@ -94,7 +94,7 @@ fn decide(args: &ArgMatches, config: &Config) -> Result<(Decision, Consent), Str
                 let answer = recorded::response(&read(path)?).map_err(|error| at(path, &error))?;
                 let mut request = exchange.request;
                 request.method = http::Method::GET;
-                decision::follow_up(&mut decision, &Exchange { request, response: Some(answer) })
+                decision::follow_up(&mut decision, &Exchange { request, response: Some(answer) }) == Told::Yes
             }
             None => false,
         };

@@ -158,7 +158,7 @@ pub const SETTINGS: &[Setting] = &[
     row("landing.click_ids", Kind::List(&Kind::Text), "", "Click ids of other networks that are kept in cookies of consenting visitors: gclid, gbraid, wbraid, ttclid, msclkid, li_fat_id, twclid.").live(),
     row("landing.click_id_headers", Kind::Map, "", "Click id = request header under which it is handed to the site with a submission, e.g. { gclid = \"X-Gclid\" }."),
     row("form", Kind::Tables(FORM), "", "Rules for forms that are not recognised by themselves; the first match wins.").live(),
-    row("client_ip_header", Kind::Text, "", "Header in which trusted proxies name the visitor, e.g. CF-Connecting-IP. Default: X-Forwarded-For or Forwarded, from the right; then CF-Connecting-IP, True-Client-IP, Fastly-Client-IP or X-Real-IP."),
+    row("client_ip_header", Kind::Text, "", "Header in which trusted proxies name the visitor, e.g. CF-Connecting-IP. Default: X-Forwarded-For or Forwarded, from the right, else X-Real-IP."),
     row("internal_addresses", Kind::List(&Kind::Text), "", "Networks of your own people, e.g. 203.0.113.0/24: no cookie, no lead.").live(),
     row("learn_pages", Kind::Bool, "true", "Read the forms of the site's pages as they go by, so that fields with opaque names can be told.").live(),
     row("store.url", Kind::Text, "sqlite:capi-sidecar.db", "The outbox: sqlite:PATH.").flag("store"),

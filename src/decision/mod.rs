@@ -249,14 +249,29 @@ pub fn no_visitor(request: &RequestRecord, internal: &[IpNet]) -> Option<Reason>
     address.is_some_and(|address| internal.iter().any(|net| net.contains(&address))).then_some(Reason::Internal)
 }
 
-/// Asks the page that a decision waits for. `false` when it redirects again, to what is then expected.
+/// What a page said of the submission that waits for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// How it ended: the decision stands.
+    Yes,
+    /// Nothing: it may have been somebody else's view of the page.
+    No,
+    /// It redirects to another page, which is now expected.
+    Elsewhere,
+}
+
+/// Asks the page that a decision waits for.
 #[must_use]
-pub fn follow_up(decision: &mut Decision, page: &Exchange) -> bool {
-    let Some(expected) = &decision.expected else { return true };
+pub fn follow_up(decision: &mut Decision, page: &Exchange) -> Told {
+    let Some(expected) = &decision.expected else { return Told::Yes };
     match form::follow_up(expected, page) {
         FollowUp::Moved(expected) => {
             decision.expected = Some(expected);
-            false
+            Told::Elsewhere
+        }
+        FollowUp::Told { verdict: Verdict::NoLead(Reason::UnknownOutcome), outcome, marker } => {
+            (decision.outcome, decision.marker) = (outcome, marker);
+            Told::No
         }
         FollowUp::Told { verdict, outcome, marker } => {
             decision.expected = None;
@@ -264,7 +279,7 @@ pub fn follow_up(decision: &mut Decision, page: &Exchange) -> bool {
             if let Verdict::NoLead(reason) = verdict {
                 decision.refuse(reason);
             }
-            true
+            Told::Yes
         }
     }
 }

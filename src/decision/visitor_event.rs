@@ -26,10 +26,12 @@ pub(super) fn make(
 ) -> Made {
     let (name, time, page_url) = named;
     let contact = &reading.roles.contact;
-    // Of phone numbers without a country code: the operator's word, the visitor's, the site's.
-    let region = policy
-        .default_country
-        .or_else(|| contact.first(Key::Country).and_then(Country::from_name))
+    // Of phone numbers without a country code: what the visitor says of this lead, what the operator says of all, the site's
+    // domain. The visitor's own country knows better: a wrong code makes another person's number.
+    let region = contact
+        .first(Key::Country)
+        .and_then(Country::from_name)
+        .or(policy.default_country)
         .or_else(|| Country::of_site(request.host_name()));
     let (match_keys, unusable) = MatchKeys::from_contact(contact, region);
     let all = |name| cookies(&request.headers).filter(move |(own, _)| *own == name).map(|(_, value)| value);

@@ -17,6 +17,7 @@ pub mod multipart;
 mod names;
 mod packed;
 pub mod page;
+mod phone;
 pub mod roles;
 mod rule;
 mod tokens;

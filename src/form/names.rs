@@ -110,6 +110,14 @@ pub(super) fn is_qualified(text: &str) -> bool {
     matches!(of_label(last), Meaning::Role(_)) && of_exact_label(last) == Meaning::Unknown
 }
 
+/// Whether a full name tells its own order: `Ruiz, Ana`, `RUIZ Ana`.
+pub(super) fn says_its_order(name: &str) -> bool {
+    let is_capitals =
+        |word: &str| word.chars().filter(|c| c.is_alphabetic()).count() > 1 && !word.chars().any(char::is_lowercase);
+    let capitals = name.split_whitespace().filter(|word| is_capitals(word)).count();
+    name.contains(',') || (capitals > 0 && capitals < name.split_whitespace().count())
+}
+
 fn is_of_another(word: &str) -> bool {
     SOMEBODY_ELSES.iter().any(|other| word == *other || (other.len() >= 6 && word.starts_with(other)))
 }
@@ -288,6 +296,8 @@ mod tests {
             ("nom", "name"),
             ("Vollst\u{e4}ndiger Name", "name"),
             ("imi\u{119}-i-nazwisko", "name"),
+            ("enquiry_name", "name"),
+            ("booking_name", "name"),
             ("nome_cognome", "name"),
             ("city", "ct"),
             ("address_1[city]", "ct"),
@@ -376,7 +386,10 @@ mod tests {
             ("Mobilfunknummer", "ph"),
             ("Voor- en achternaam", "name"),
             ("F\u{f6}r- och efternamn", "name"),
-            ("Name, Vorname", "name"),
+            ("Name, Vorname", "name_last_first"),
+            ("Nom et pr\u{e9}nom", "name_last_first"),
+            ("Cognome e nome", "name_last_first"),
+            ("Tus apellidos", "ln"),
             ("What's your name?", "name"),
             ("Zip/Postal Code", "zp"),
             ("State / Province", "st"),

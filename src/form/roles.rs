@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use super::body::{Field, Fields};
 use super::names::{self, Meaning};
 use super::page::{FieldKind, PageField, PageForm};
+use super::phone;
 pub(super) use super::tokens::Role;
 use super::volatile;
 use crate::lead::contact::{Contact, Key};
@@ -175,14 +176,17 @@ pub(super) fn read(fields: &Fields, known: Known<'_>) -> Roles {
             roles.sources.push(candidate.report(key.name()));
         }
     }
-    for candidate in candidates.iter().filter(|candidate| candidate.role != Role::Name) {
+    for candidate in &candidates {
         if let Role::Match(key) = candidate.role
             && (candidate.source == Source::Rule || roles.contact.first(key).is_none())
         {
-            roles.take(candidate, candidate.role.word(), [(key, candidate.field.value.clone())]);
+            let value =
+                if key == Key::Ph { phone::whole(candidate.field, fields) } else { candidate.field.value.clone() };
+            roles.take(candidate, candidate.role.word(), [(key, value)]);
         }
     }
-    if let Some(name) = candidates.iter().find(|candidate| candidate.role == Role::Name) {
+    let is_name = |candidate: &&Candidate<'_>| matches!(candidate.role, Role::Name | Role::NameLastFirst);
+    if let Some(name) = candidates.iter().find(is_name) {
         roles.take_name(name);
     }
     roles
@@ -217,6 +221,8 @@ impl Roles {
             |part: &str| value.to_lowercase().split_whitespace().any(|word| part.split(' ').any(|p| p == word));
         match (has(Key::Fn), has(Key::Ln)) {
             (Some(_), Some(_)) => {}
+            // "Nom et prénom": only a comma or capitals tell which is which.
+            _ if name.role == Role::NameLastFirst && !names::says_its_order(value) => {}
             (Some(first), None) if !repeats(&first) => self.take(name, "ln", [(Key::Ln, name.field.value.clone())]),
             (None, Some(last)) if !repeats(&last) => self.take(name, "fn", [(Key::Fn, name.field.value.clone())]),
             (first, last) => {
@@ -354,7 +360,7 @@ fn fits(role: Role, value: &str) -> bool {
     match role {
         Role::Match(Key::Em) => is_email(value),
         Role::Match(Key::Ph) => is_phone(value),
-        Role::Name | Role::Match(Key::Fn | Key::Ln | Key::Ct | Key::St | Key::Country) => {
+        Role::Name | Role::NameLastFirst | Role::Match(Key::Fn | Key::Ln | Key::Ct | Key::St | Key::Country) => {
             value.chars().any(char::is_alphabetic) && !value.contains(['@', '<', '>']) && !value.contains("://")
         }
         Role::Data(DataKey::Currency) => value.len() == 3 && value.bytes().all(|b| b.is_ascii_alphabetic()),

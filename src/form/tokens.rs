@@ -14,6 +14,8 @@ pub enum Role {
     Match(Key),
     /// A full name.
     Name,
+    /// A full name that is asked for with the last name first: people write it either way.
+    NameLastFirst,
     /// Not about the visitor but about the lead: `custom_data`.
     Data(DataKey),
 }
@@ -25,6 +27,7 @@ impl Role {
         match self {
             Self::Match(key) => key.name(),
             Self::Name => "name",
+            Self::NameLastFirst => "name_last_first",
             Self::Data(key) => key.name(),
         }
     }
@@ -32,8 +35,10 @@ impl Role {
     /// The role with that word.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
-        if word == "name" {
-            return Some(Self::Name);
+        match word {
+            "name" => return Some(Self::Name),
+            "name_last_first" => return Some(Self::NameLastFirst),
+            _ => {}
         }
         DataKey::from_name(word).map(Self::Data).or_else(|| Key::from_name(word).map(Self::Match))
     }
@@ -182,6 +187,25 @@ pub(super) const PHRASES: &[(Role, &[&str])] = &[
         ],
     ),
     (
+        Role::NameLastFirst,
+        &[
+            "namevorname",
+            "nachnamevorname",
+            "nachnameundvorname",
+            "nomprenom",
+            "nometprenom",
+            "cognomenome",
+            "cognomeenome",
+            "apellidosnombre",
+            "apellidosnombres",
+            "apellidosynombre",
+            "apellidosynombres",
+            "nazwiskoimie",
+            "nazwiskoiimie",
+            "lastnamefirstname",
+        ],
+    ),
+    (
         Role::Name,
         &[
             "name",
@@ -195,8 +219,6 @@ pub(super) const PHRASES: &[(Role, &[&str])] = &[
             "voornaamenachternaam",
             "prenometnom",
             "realname",
-            "namevorname",
-            "nachnamevorname",
             "voorenachternaam",
             "forochefternamn",
             "whatsyourname",
@@ -214,8 +236,6 @@ pub(super) const PHRASES: &[(Role, &[&str])] = &[
             "kontaktperson",
             "nom",
             "nomcomplet",
-            "nomprenom",
-            "nometprenom",
             "prenomnom",
             "prenometnom",
             "nombre",
@@ -433,6 +453,17 @@ pub(super) const FILLERS: &[&str] = &[
     "tf",
     "inp",
     "lead",
+    "enquiry",
+    "inquiry",
+    "quote",
+    "booking",
+    "callback",
+    "popup",
+    "modal",
+    "request",
+    "contacto",
+    "tus",
+    "tn",
     "visitor",
     "sender",
     "absender",

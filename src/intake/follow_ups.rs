@@ -91,7 +91,11 @@ impl FollowUps {
         report: super::Report,
         pixels: Vec<String>,
     ) -> Option<Awaited> {
-        let awaited = Awaited { decision, report, pixels, until: Instant::now() + PATIENCE };
+        self.put_back(key, Awaited { decision, report, pixels, until: Instant::now() + PATIENCE })
+    }
+
+    /// Waits on, for this page or another one, no longer than before.
+    pub fn put_back(&mut self, key: VisitKey, awaited: Awaited) -> Option<Awaited> {
         let oldest = self.waiting.iter().min_by_key(|(_, one)| one.until).map(|(key, _)| *key);
         let full = self.waiting.len() >= MAX_WAITING && !self.waiting.contains_key(&key);
         let evicted = oldest.filter(|_| full).and_then(|oldest| self.take(oldest));

@@ -24,6 +24,7 @@ use crate::proxy::hooks::{BodyFilter, Head, Hooks, LandingEdit, PageAddress, Pag
 use crate::proxy::tee::Reservation;
 use crate::reason::{DecisionKind, Reason};
 
+const X_INERTIA: HeaderName = HeaderName::from_static("x-inertia");
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
 /// What the data plane talks to.
@@ -78,18 +79,18 @@ impl Intake {
 impl Hooks for Intake {
     fn watch(&self, head: &Head<'_>) -> Watch {
         if *head.method == Method::GET {
-            if self.visits.any() && self.visits.expects(visit_of(head)) {
+            let expected = self.visits.any() && self.visits.expects(visit_of(head));
+            // Inertia's script loads the page itself.
+            if expected && (asks_for_document(head) || head.fields.first(&X_INERTIA).is_some()) {
                 return Watch::FollowUp;
             }
             if !asks_for_document(head) {
                 return Watch::Nothing;
             }
-            return if self.may_be_landing(head) {
-                Watch::Landing
-            } else if is_of_somebody_known(head) {
-                Watch::Nothing
-            } else {
-                Watch::Page
+            return match (self.may_be_landing(head), is_of_somebody_known(head)) {
+                (true, known) => Watch::Landing { learn: !known },
+                (false, false) => Watch::Page,
+                (false, true) => Watch::Nothing,
             };
         }
         if *head.method != Method::POST {

@@ -31,7 +31,7 @@ use pages::PageWatch;
 pub use report::{Coverage, Report, Reports};
 
 use crate::config::Config;
-use crate::decision::{self, Decision, Policy, Submission};
+use crate::decision::{self, Decision, Policy, Submission, Told};
 use crate::exchange::{Exchange, RequestRecord, UnixMillis};
 use crate::lead::event_id::IdSecret;
 use crate::metrics::counters;
@@ -219,23 +219,26 @@ impl Worker {
 
     /// The page that a submission waited for.
     fn take_follow_up(&mut self, page: &Exchange, settled: oneshot::Sender<()>, waiting: &mut Vec<Waiting>) {
-        let Some(Awaited { mut decision, mut report, pixels, .. }) = self.follow_ups.take(visit(&page.request)) else {
-            return;
-        };
-        let Ok(told) = catch_unwind(AssertUnwindSafe(|| decision::follow_up(&mut decision, page))) else {
+        let key = visit(&page.request);
+        let Some(mut awaited) = self.follow_ups.take(key) else { return };
+        let Ok(told) = catch_unwind(AssertUnwindSafe(|| decision::follow_up(&mut awaited.decision, page))) else {
             self.stats.panics.fetch_add(1, Ordering::Relaxed);
-            report.kind = DecisionKind::Skipped;
-            report.reason = Reason::InternalError;
-            return self.reports.add(report);
+            awaited.report.kind = DecisionKind::Skipped;
+            awaited.report.reason = Reason::InternalError;
+            return self.reports.add(awaited.report);
         };
-        let next = if told { None } else { expected_visit(&decision, &page.request) };
+        let next = match told {
+            Told::Yes => None,
+            Told::No => Some(key),
+            Told::Elsewhere => expected_visit(&awaited.decision, &page.request),
+        };
         match next {
             Some(key) => {
-                if let Some(other) = self.follow_ups.await_page(key, decision, report, pixels) {
+                if let Some(other) = self.follow_ups.put_back(key, awaited) {
                     self.give_up(other);
                 }
             }
-            None => self.conclude(report, decision, pixels, settled, waiting),
+            None => self.conclude(awaited.report, awaited.decision, awaited.pixels, settled, waiting),
         }
     }
 

@@ -120,7 +120,8 @@ impl PageWatch {
         let slot = Slot(seen);
         if slot.is_for(key) {
             let interval = if slot.has_length(length) { slot.interval() } else { slot.interval().min(CHANGED) };
-            if now < slot.at() + interval {
+            // The clock of a slot comes round every half a year.
+            if now.wrapping_sub(slot.at()) & 0xff_ffff < interval {
                 return None;
             }
         }
@@ -225,6 +226,9 @@ mod tests {
         assert_eq!((read.at(), read.interval()), (9, WITH_FORMS));
         assert_eq!(slot.with(Fate::Without, 9).interval(), WITHOUT);
         assert!(!Slot(0).is_for(0), "an empty slot is nobody's");
+        let late = (1 << 24) + 7;
+        let age = |now: u64| now.wrapping_sub(Slot::new(7, 10, Fate::Claimed, late).at()) & 0xff_ffff;
+        assert_eq!((age(late), age(late + 3)), (0, 3), "after half a year");
     }
 
     #[test]

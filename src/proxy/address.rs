@@ -13,15 +13,9 @@ pub struct TrustedProxies {
     header: Option<HeaderName>,
 }
 
-/// Headers in which CDNs and balancers name the visitor alone. Asked when the list of hops names nobody but trusted ones.
-static SINGLE: [HeaderName; 4] = [
-    HeaderName::from_static("cf-connecting-ip"),
-    HeaderName::from_static("true-client-ip"),
-    HeaderName::from_static("fastly-client-ip"),
-    HeaderName::from_static("x-real-ip"),
-];
-/// Cloudflare's other header, where the first holds a made-up IPv4 address for an IPv6 visitor ("Pseudo IPv4").
-const CF_IPV6: HeaderName = HeaderName::from_static("cf-connecting-ipv6");
+/// How a proxy names the visitor that keeps no list of hops. CDNs' own headers (`CF-Connecting-IP`) are read only where the
+/// setting names them: a proxy that does not know them passes on what visitors write.
+const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
 impl TrustedProxies {
     /// From the settings `trusted_proxies` and `client_ip_header`.
@@ -46,7 +40,12 @@ impl TrustedProxies {
         if !self.contains(hop) {
             return hop;
         }
-        let single = |name: &HeaderName| parse_hop(std::str::from_utf8(headers.get(name)?.as_bytes()).ok()?);
+        // Of several lines one may be the visitor's own.
+        let single = |name: &HeaderName| {
+            let mut lines = headers.get_all(name).iter();
+            let (line, None) = (lines.next()?, lines.next()) else { return None };
+            parse_hop(std::str::from_utf8(line.as_bytes()).ok()?)
+        };
         if let Some(visitor) = self.header.as_ref().and_then(single) {
             return visitor;
         }
@@ -57,8 +56,7 @@ impl TrustedProxies {
                 return hop;
             }
         }
-        // Both addresses of one visitor: the real one.
-        single(&CF_IPV6).or_else(|| SINGLE.iter().find_map(single)).unwrap_or(hop)
+        single(&X_REAL_IP).unwrap_or(hop)
     }
 }
 
@@ -120,13 +118,13 @@ mod tests {
     fn a_header_for_the_visitor_alone_is_a_trusted_peers_word_and_the_last_resort() {
         let trusted = &["10.0.0.0/8"][..];
         for (peer, lines, expected) in [
-            ("10.0.0.1", &[("cf-connecting-ip", "203.0.113.9")][..], "203.0.113.9"),
-            ("10.0.0.1", &[("x-real-ip", "[2001:db8::9]:443")], "2001:db8::9"),
-            ("192.0.2.7", &[("cf-connecting-ip", "203.0.113.9")], "192.0.2.7"),
+            ("10.0.0.1", &[("x-real-ip", "[2001:db8::9]:443")][..], "2001:db8::9"),
+            ("10.0.0.1", &[("cf-connecting-ip", "198.51.100.66"), ("x-real-ip", "203.0.113.9")], "203.0.113.9"),
+            ("10.0.0.1", &[("x-real-ip", "198.51.100.66"), ("x-real-ip", "203.0.113.9")], "10.0.0.1"),
+            ("192.0.2.7", &[("x-real-ip", "203.0.113.9")], "192.0.2.7"),
             ("10.0.0.1", &[("x-forwarded-for", "203.0.113.8"), ("x-real-ip", "203.0.113.9")], "203.0.113.8"),
-            ("10.0.0.1", &[("x-forwarded-for", "10.0.0.2"), ("true-client-ip", "203.0.113.9")], "203.0.113.9"),
-            ("10.0.0.1", &[("cf-connecting-ip", "240.1.2.3"), ("cf-connecting-ipv6", "2001:db8::9")], "2001:db8::9"),
-            ("10.0.0.1", &[("cf-connecting-ip", "unknown")], "10.0.0.1"),
+            ("10.0.0.1", &[("x-forwarded-for", "10.0.0.2"), ("x-real-ip", "203.0.113.9")], "203.0.113.9"),
+            ("10.0.0.1", &[("x-real-ip", "unknown")], "10.0.0.1"),
         ] {
             assert_eq!(visitor(trusted, peer, lines), expected, "{peer} {lines:?}");
         }

@@ -119,7 +119,7 @@ pub async fn forward(shared: Rc<Shared>, peer: IpAddr, mut request: Request<Inco
 
     let host = head.headers.get(HOST).cloned();
     let watch = shared.watch(&head, host.as_ref(), peer);
-    let page = matches!(watch, Watch::Page | Watch::Landing)
+    let page = matches!(watch, Watch::Page | Watch::Landing { learn: true })
         .then(|| PageAddress { host: host.clone(), target: head.uri.path_and_query().cloned() });
     let record = match watch {
         Watch::Nothing | Watch::Page => None,
@@ -138,7 +138,7 @@ pub async fn forward(shared: Rc<Shared>, peer: IpAddr, mut request: Request<Inco
         fault: Cell::new(None),
     });
     let (landing, capture) = match (watch, record) {
-        (Watch::Landing, Some(record)) => (Some(record), None),
+        (Watch::Landing { .. }, Some(record)) => (Some(record), None),
         (Watch::FollowUp, Some(record)) => {
             let mut tee = Tee::new(0, &shared.budget, None);
             tee.end();

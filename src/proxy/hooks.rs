@@ -42,8 +42,11 @@ pub enum Watch {
     Nothing,
     /// Ask [`Hooks::reads_page`] when the answer's head is there.
     Page,
-    /// Ask [`Hooks::landing`] when the answer's head is there, and [`Hooks::reads_page`].
-    Landing,
+    /// Ask [`Hooks::landing`] when the answer's head is there.
+    Landing {
+        /// Ask [`Hooks::reads_page`] as well.
+        learn: bool,
+    },
     /// Copy the answer and hand it to [`Hooks::complete`], and ask [`Hooks::landing`] as well.
     FollowUp,
     /// Copy both bodies and hand them to [`Hooks::complete`].
