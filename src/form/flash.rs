@@ -62,7 +62,15 @@ pub(super) fn is_success(element: &Element<'_, '_>, class: &str) -> bool {
 fn of_element(element: &Element<'_, '_>) -> Flash {
     let class = element.get_attribute("class").unwrap_or_default();
     let has = |list: &[&str]| words(&class).iter().flatten().any(|word| list.contains(&word.as_str()));
-    if !has(MESSAGE) || is_hidden(element, &class) {
+    if is_hidden(element, &class) {
+        return Flash::Silent;
+    }
+    // Django's `<li class="success">`, a script's `<p class="success">`: there is nothing else to be successful.
+    let is_text = matches!(element.tag_name().as_str(), "p" | "div" | "li" | "span");
+    if is_text && class.split_ascii_whitespace().any(|class| class == "success") {
+        return Flash::Success;
+    }
+    if !has(MESSAGE) {
         return Flash::Silent;
     }
     if has(BAD) {
@@ -93,6 +101,8 @@ mod tests {
             ("<div class='alert alert-success'>x</div>", Flash::Success),
             ("<div class='flash-message success'>x</div>", Flash::Success),
             ("<div class='toast is-success'>x</div>", Flash::Success),
+            ("<ul class=messages><li class=success>x</ul>", Flash::Success),
+            ("<a class=success>x</a>", Flash::Silent),
             ("<div class='alert alert-danger'>x</div>", Flash::Failure),
             ("<div class='messages messages--error'>x</div>", Flash::Failure),
             ("<div class='alert alert-warning'>x</div>", Flash::Failure),

@@ -118,6 +118,11 @@ pub(super) fn says_its_order(name: &str) -> bool {
     name.contains(',') || (capitals > 0 && capitals < name.split_whitespace().count())
 }
 
+/// Whether a word is of a firm or a thing, or of another person.
+pub(super) fn is_of_a_thing(word: &str) -> bool {
+    NOT_A_PERSON.contains(&word) || is_of_another(word)
+}
+
 fn is_of_another(word: &str) -> bool {
     SOMEBODY_ELSES.iter().any(|other| word == *other || (other.len() >= 6 && word.starts_with(other)))
 }

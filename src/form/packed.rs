@@ -22,6 +22,13 @@ pub(super) fn unpack(fields: &mut Fields) {
     fields.list.retain(|field| !packed.iter().any(|(outer, _)| *outer == field.name));
     for (outer, inner) in packed {
         for (name, value) in inner {
+            // As the page has it, unless that name is taken.
+            if fields.get(&name).is_none() {
+                if !fields.push(name, value) {
+                    return;
+                }
+                continue;
+            }
             let (first, rest) = name.split_once('[').map_or((name.as_str(), None), |(first, rest)| (first, Some(rest)));
             let first = first.trim_end_matches(']');
             let name = rest.map_or_else(|| format!("{outer}[{first}]"), |rest| format!("{outer}[{first}][{rest}"));
@@ -58,44 +65,42 @@ mod tests {
     use super::*;
     use crate::form::body::decode;
 
-    fn unpacked(content_type: &str, body: &str) -> Vec<String> {
+    const FORM: &str = "application/x-www-form-urlencoded";
+
+    fn fields(content_type: &str, body: &str, unpacked: bool) -> Vec<String> {
         let mut fields = decode(content_type, body.as_bytes(), None).unwrap();
-        unpack(&mut fields);
-        fields
-            .list
-            .into_iter()
-            .filter(|field| field.name.contains('['))
-            .map(|field| format!("{}={}", field.name, field.value))
-            .collect()
+        if unpacked {
+            unpack(&mut fields);
+        }
+        fields.list.into_iter().map(|field| format!("{}={}", field.name, field.value)).collect()
     }
 
     #[test]
     fn each_format_is_unpacked_from_each() {
-        let form = "application/x-www-form-urlencoded";
         let json = "application/json";
-        for (content_type, body, fields) in [
+        for (content_type, body, expected) in [
             (
-                form,
+                FORM,
                 "action=x&data=name%3DAna%26email%3Dana%2540example.com",
-                vec!["data[name]=Ana", "data[email]=ana@example.com"],
+                vec!["action=x", "name=Ana", "email=ana@example.com"],
             ),
-            (form, "formData=%7B%22email%22%3A%22a%40example.com%22%7D", vec!["formData[email]=a@example.com"]),
+            (FORM, "formData=%7B%22email%22%3A%22a%40example.com%22%7D", vec!["email=a@example.com"]),
             (
                 json,
-                r#"{"data":"user%5Bemail%5D=a%40example.com&n=1"}"#,
-                vec!["data[user][email]=a@example.com", "data[n]=1"],
+                r#"{"data":"user%5Bemail%5D=a%40example.com&n=1","n":2}"#,
+                vec!["n=2", "user[email]=a@example.com", "data[n]=1"],
             ),
-            (json, r#"{"payload":"{\"a\":{\"b\":1}}"}"#, vec!["payload[a][b]=1"]),
-            (json, r#"{"params":{"fields":"a=1&b=2"}}"#, vec!["params[fields][a]=1", "params[fields][b]=2"]),
+            (json, r#"{"payload":"{\"a\":{\"b\":1}}"}"#, vec!["a[b]=1"]),
+            (json, r#"{"params":{"fields":"a=1&b=2"}}"#, vec!["a=1", "b=2"]),
         ] {
-            assert_eq!(unpacked(content_type, body), fields, "{body}");
+            assert_eq!(fields(content_type, body, true), expected, "{body}");
         }
     }
 
     #[test]
     fn what_people_write_is_not_unpacked() {
         for body in ["data=a+%3D+b+%26+c", "message=a%3Db%26c%3Dd", "data=hello", "data=%7Bnot+json", "data=x%3D1"] {
-            assert_eq!(unpacked("application/x-www-form-urlencoded", body), [""; 0], "{body}");
+            assert_eq!(fields(FORM, body, true), fields(FORM, body, false), "{body}");
         }
     }
 }

@@ -12,6 +12,7 @@ use super::names::{self, Meaning};
 use super::page::{FieldKind, PageField, PageForm};
 use super::phone;
 pub(super) use super::tokens::Role;
+use super::veto;
 use super::volatile;
 use crate::lead::contact::{Contact, Key};
 use crate::lead::data_key::DataKey;
@@ -158,6 +159,7 @@ pub(super) fn read(fields: &Fields, known: Known<'_>) -> Roles {
         }
     }
     by_shape(&unread, &mut candidates);
+    by_sibling(fields, |name| declared.contains_key(name) || page.contains_key(name), &mut candidates);
     // Stable: within a source the order of the form stands.
     candidates.sort_by_key(|candidate| (candidate.qualified, candidate.source));
     let mut roles = Roles::default();
@@ -271,7 +273,7 @@ fn meaning(field: &Field, map: &[(String, String)], declared: Option<&Declared>,
             Some(_) => {}
         }
     }
-    if volatile::is_volatile(name) {
+    if volatile::is_volatile(name) || veto::is_national_id(name) {
         return Found::NotContact;
     }
     let by_name = names::of_name(name);
@@ -382,6 +384,29 @@ fn is_phone(value: &str) -> bool {
     let digits = value.chars().filter(char::is_ascii_digit).count();
     let letters = value.chars().filter(|c| c.is_alphabetic()).count();
     (6..=17).contains(&digits) && letters <= 4 && !value.contains(['@', ':'])
+}
+
+/// `user_name` beside `user_email`, where nothing else tells: alone it is what one logs in with, in such company it is a name.
+fn by_sibling<'a>(fields: &'a Fields, is_told: impl Fn(&str) -> bool, candidates: &mut Vec<Candidate<'a>>) {
+    let is_of_name = |candidate: &Candidate<'_>| {
+        matches!(candidate.role, Role::Name | Role::NameLastFirst | Role::Match(Key::Fn | Key::Ln))
+    };
+    if candidates.iter().any(is_of_name) {
+        return;
+    }
+    let flat = |name: &str| names::words(name).concat().concat();
+    let all: Vec<_> = submitted(fields).map(|field| (flat(&field.name), field)).collect();
+    let found = all.iter().find(|(name, field)| {
+        let Some(prefix) = name.strip_suffix("name").filter(|prefix| !prefix.is_empty()) else { return false };
+        let has = |what: &str| all.iter().any(|(other, _)| *other == format!("{prefix}{what}"));
+        !is_told(&field.name)
+            && !names::is_of_a_thing(prefix)
+            && fits(Role::Name, field.value.trim())
+            && (has("email") || has("mail"))
+    });
+    if let Some((_, field)) = found {
+        candidates.push(Candidate { field, role: Role::Name, source: Source::Nearby, qualified: false });
+    }
 }
 
 type Shape<'a> = &'a dyn Fn(&str) -> bool;

@@ -579,3 +579,33 @@ fn a_form_that_a_script_packs_into_one_field_is_read() {
     let password = Case::post("/send.php", "data=email%3Da%2540example.com%26password%3Dx").redirect(302, "/thanks");
     assert_eq!(password.verdict(), "password");
 }
+
+#[test]
+fn a_name_is_known_by_the_company_it_keeps() {
+    assert_eq!(roles_of("user_name=Ana+Ruiz&user_email=ana%40example.com", None), "em=ana@example.com fn=Ana ln=Ruiz");
+    assert_eq!(roles_of("user_name=ana77&email=ana%40example.com", None), "em=ana@example.com");
+    assert_eq!(roles_of("company_name=Acme&company_email=info%40example.com", None), "em=info@example.com");
+    assert_eq!(roles_of("nom=Ruiz+Ana&email=ana%40example.com", None), "em=ana@example.com fn=Ruiz ln=Ana");
+    let french = "<form><label>Nom et pr\u{e9}nom <input name=x></label><input name=email></form>";
+    assert_eq!(roles_of("x=Ruiz+Ana&email=ana%40example.com", Some(french)), "em=ana@example.com");
+    assert_eq!(roles_of("x=RUIZ+Ana&email=ana%40example.com", Some(french)), "em=ana@example.com fn=Ana ln=RUIZ");
+}
+
+#[test]
+fn pages_of_failure_show_themselves_without_their_texts_being_read() {
+    const PAGE: &str = "<form><input name=name><input name=email></form><form><input name=q></form>";
+    let verdict = |html: &str| Case::post("/send.php", ANA).page(PAGE).html(200, html).verdict();
+    for (html, reason) in [
+        ("<title>Thank you</title><p>x</p><form><input name=q></form>", "lead"),
+        ("<title>Error</title><p>x</p>", "unknown_outcome"),
+        ("<h1>Fehler</h1><a href=/contact>x</a>", "unknown_outcome"),
+        ("wrong code", "unknown_outcome"),
+        ("<script>window._cf_chl_opt={}</script>", "spam"),
+        ("<form><input name=card_holder><input name=size></form>", "unknown_outcome"),
+        ("<script>alert('x');location.href='/contact'</script>", "unknown_outcome"),
+        ("<script>alert('x');window.location='/contact?error=1'</script>", "validation"),
+        ("<script>location.replace('/thanks')</script>", "lead"),
+    ] {
+        assert_eq!(verdict(html), reason, "{html}");
+    }
+}

@@ -43,8 +43,7 @@ const PASSWORD_STEMS: &[&str] =
 const PASSWORD_NAMES: &[&str] = &["pin", "clave", "haslo"];
 
 /// Words of cards, accounts and national numbers.
-const PAYMENT_WORDS: &[&str] =
-    &["cvv", "cvc", "iban", "ssn", "cpf", "dni", "nif", "pesel", "personnummer", "creditcard"];
+const PAYMENT_WORDS: &[&str] = &["cvv", "cvc", "iban", "creditcard"];
 /// The same inside a longer word.
 const PAYMENT_STEMS: &[&str] = &["cardnumber", "creditcard", "cardholder", "cardexp", "cardcv"];
 
@@ -93,7 +92,17 @@ fn is_trap(name: &str) -> bool {
 
 /// Whether a field holds what must never be kept in any form: not even its fingerprint.
 pub(super) fn is_secret(name: &str) -> bool {
-    is_password(name) || is_payment(name)
+    is_password(name) || is_payment(name) || is_national_id(name)
+}
+
+/// Numbers of people. Forms for quotes ask for them in some countries: they are no reason against a lead, and never kept.
+const NATIONAL_IDS: &[&str] = &["ssn", "cpf", "dni", "nif", "pesel", "personnummer", "codicefiscale", "bsn"];
+
+/// Whether a field holds the number by which a state knows somebody.
+pub(super) fn is_national_id(name: &str) -> bool {
+    let words: Vec<String> = words(name).into_iter().flatten().collect();
+    let whole = words.concat();
+    words.iter().any(|word| NATIONAL_IDS.contains(&word.as_str())) || NATIONAL_IDS.contains(&whole.as_str())
 }
 
 fn is_password(name: &str) -> bool {
@@ -195,9 +204,7 @@ mod tests {
 
     #[test]
     fn cards_and_accounts_are_payment_and_cardboard_is_not() {
-        for name in
-            ["cc-number", "cc_exp_month", "card_number", "cardNumber", "cvv", "iban", "billing[cvc]", "pesel", "CPF"]
-        {
+        for name in ["cc-number", "cc_exp_month", "card_number", "cardNumber", "cvv", "iban", "billing[cvc]"] {
             assert!(is_payment(name), "{name}");
         }
         for name in ["cardboard", "gift_card", "cc-email", "cc", "discard", "account", "unifi", "dnieper"] {

@@ -114,7 +114,13 @@ pub(super) fn of_target(post: &Post<'_>) -> Option<Reason> {
         return Some(Reason::Comment);
     }
     let path = post.request.path();
-    of_path(path).or_else(|| of_call(path).filter(|_| post.is_by_script()))
+    // A mailer may live in the folder of the back office and serve the site: the page decides.
+    let on_page = of_page(post);
+    of_path(path)
+        .filter(|reason| {
+            !matches!(reason, Reason::Editor | Reason::Login) || is_plain_login(path) || on_page == Some(*reason)
+        })
+        .or_else(|| of_call(path).filter(|_| post.is_by_script()))
 }
 
 /// The same of the page that it came from, for software that posts everything to one address.
@@ -122,9 +128,18 @@ pub(super) fn of_page(post: &Post<'_>) -> Option<Reason> {
     of_path(&Url::absolute(post.page_url)?.path)
 }
 
+/// Logins and lost passwords are such whatever page they come from.
+fn is_plain_login(path: &str) -> bool {
+    let is_account = |segment: &str| ACCOUNT.contains(&flat_words(segment).concat().as_str());
+    of_path(path) == Some(Reason::Login) && !path.split('/').any(is_account)
+}
+
 /// What a script calls while a form is filled in, by the end of its address. A page of log cabins may end like this, too,
 /// and is posted to by a browser.
 fn of_call(path: &str) -> Option<Reason> {
+    if flat_words(path).iter().any(|word| STEP.contains(&word.as_str())) && path.ends_with(is_digit) {
+        return Some(Reason::Step);
+    }
     let words = flat_words(path.trim_end_matches('/').rsplit('/').next().unwrap_or_default());
     let says = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
     if says(SAVING) {
@@ -145,8 +160,6 @@ fn of_path(path: &str) -> Option<Reason> {
     let whole = flat_words(path).concat();
     let holds = |stems: &[&str]| stems.iter().any(|stem| whole.contains(stem));
     let has = |list: &[&str]| path.split('/').any(|segment| list.contains(&flat_words(segment).concat().as_str()));
-    let words = flat_words(path);
-    let says = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
     if has(LOGIN) || has(ACCOUNT) || (holds(LOST) && holds(LOSING)) {
         Some(Reason::Login)
     } else if has(OFFICE) {
@@ -155,8 +168,6 @@ fn of_path(path: &str) -> Option<Reason> {
         Some(Reason::Checkout)
     } else if has(COMMENT) {
         Some(Reason::Comment)
-    } else if says(STEP) && path.ends_with(is_digit) {
-        Some(Reason::Step)
     } else {
         holds(LEAVING).then_some(Reason::NotAForm)
     }
@@ -212,12 +223,11 @@ mod tests {
             ("/admin/crm/customer/add/", Reason::Editor),
             ("/settings/email", Reason::Login),
             ("/profile", Reason::Login),
-            ("/quote/step/1", Reason::Step),
-            ("/quote/step2.php", Reason::Step),
         ] {
             assert_eq!(of_path(path), Some(reason), "{path}");
         }
         for (path, reason) in [
+            ("/quote/step/1", Reason::Step),
             ("/api/validate-email", Reason::Step),
             ("/ajax/check_email", Reason::Step),
             ("/api/draft", Reason::Draft),

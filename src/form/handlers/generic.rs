@@ -8,7 +8,7 @@ use super::{Expected, Handler, Outcome, Post, Recognised, address, fragment, jso
 use crate::form::answer::Answer;
 use crate::form::flash::{self, Flash};
 use crate::form::html::{self, attribute};
-use crate::form::page::Page;
+use crate::form::page::{Page, PageState};
 use crate::reason::Reason;
 
 pub(super) struct Generic;
@@ -80,7 +80,11 @@ pub(super) fn outcome(post: &Post<'_>, answer: &Answer<'_>) -> Outcome {
         return Outcome::unknown("server_action");
     }
     if let Some(json) = answer.json() {
+        let mut to = ["redirect", "redirect_url", "redirectUrl", "redirect_to", "next"].iter();
+        let to =
+            to.find_map(|key| json.get(*key)?.as_str().filter(|url| url.starts_with('/') || url.starts_with("http")));
         return match json::verdict(json) {
+            Outcome::Unknown(_) if to.is_some() => redirect::target(post, to.unwrap_or_default()).outcome(),
             // RFC 9110 15.3.2: something was created; frameworks answer with the record itself.
             Outcome::Unknown(_) if status.as_u16() == 201 => Outcome::accepted("status:201"),
             said => said,
@@ -135,6 +139,23 @@ pub(super) fn has_died(body: &[u8]) -> bool {
 
 /// What a page may be, besides a good end, that does not show the form that was sent.
 pub(super) fn page_of_failure(post: &Post<'_>, page: &Page, body: &[u8]) -> Option<Outcome> {
+    if let Some(said) = failure_in(page, body, post.before) {
+        return Some(said);
+    }
+    let refresh = html::first(body, "meta[http-equiv]", |meta| {
+        let is_refresh = attribute(meta, "http-equiv").is_some_and(|kind| kind.eq_ignore_ascii_case("refresh"));
+        attribute(meta, "content").filter(|_| is_refresh)
+    });
+    let by_meta = refresh.as_deref().and_then(|refresh| refresh.split_once('=')).map(|(_, url)| url);
+    let url = by_meta.map(str::to_owned).or_else(|| location_in_script(body))?;
+    match redirect::target(post, url.trim().trim_matches(['\'', '"'])) {
+        Target::OtherPage => None,
+        target => Some(target.outcome()),
+    }
+}
+
+/// The same by the page alone.
+pub(super) fn failure_in(page: &Page, body: &[u8], before: PageState) -> Option<Outcome> {
     let holds = |text: &[u8]| memchr::memmem::find(body, text).is_some();
     if has_died(body) {
         return Some(Outcome::refused(Reason::UpstreamError, "php_error"));
@@ -142,6 +163,10 @@ pub(super) fn page_of_failure(post: &Post<'_>, page: &Page, body: &[u8]) -> Opti
     // PHP's words for a mail that could not be sent, among others; the site may have thanked all the same.
     if holds(b"<b>Warning</b>:") {
         return Some(Outcome::unknown("php_warning"));
+    }
+    // Cloudflare asks for proof of a person, under whatever status.
+    if holds(b"_cf_chl_opt") {
+        return Some(Outcome::refused(Reason::Spam, "challenge"));
     }
     // `alert('wrong code'); history.back()`: how scripts without a page of their own refuse. A link back may be on a page
     // of thanks as well.
@@ -153,18 +178,33 @@ pub(super) fn page_of_failure(post: &Post<'_>, page: &Page, body: &[u8]) -> Opti
         });
     }
     // Unless it always does: a login in the margin.
-    if page.asks_for_password() && !post.before.asks_for_password {
+    if page.asks_for_password() && !before.asks_for_password {
         return Some(Outcome::refused(Reason::Login, "page_asks_for_password"));
     }
-    let refresh = html::first(body, "meta[http-equiv]", |meta| {
-        let is_refresh = attribute(meta, "http-equiv").is_some_and(|kind| kind.eq_ignore_ascii_case("refresh"));
-        attribute(meta, "content").filter(|_| is_refresh)
-    })?;
-    let (_, url) = refresh.split_once('=')?;
-    match redirect::target(post, url.trim().trim_matches(['\'', '"'])) {
-        Target::OtherPage => None,
-        target => Some(target.outcome()),
+    // In the place of the form another one: the next step, a confirmation.
+    if page.state().typed_forms >= before.typed_forms.max(1) {
+        return Some(Outcome::unknown("another_form"));
     }
+    // `die("wrong code")`
+    if !body.contains(&b'<') {
+        return Some(Outcome::unknown("bare_text"));
+    }
+    // Its own title says that it is a page of errors. That decides against a lead, never for one.
+    let says_error =
+        |selector| html::text(body, selector).is_some_and(|text| redirect::verdict_of_word(&text) == Some(false));
+    (says_error("title") || says_error("h1")).then(|| Outcome::unknown("title_of_error"))
+}
+
+/// Where a page that is nothing but a script sends the browser: `location.href='/contact'`.
+fn location_in_script(body: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(body).ok().filter(|text| text.len() <= 2048 && text.contains("<script"))?;
+    let (_, after) = text.split_once("location")?;
+    let target = after.split_once(['=', '('])?.1.trim_start();
+    if target.starts_with("document.referrer") {
+        return Some(String::new());
+    }
+    let quote = target.chars().next().filter(|c| matches!(c, '\'' | '"'))?;
+    target.get(1..)?.split(quote).next().map(str::to_owned)
 }
 
 #[cfg(test)]

@@ -6,10 +6,37 @@ use super::{Outcome, machine_word};
 use crate::reason::Reason;
 
 /// Keys that say how it went.
-const VERDICT_KEYS: &[&str] = &["success", "ok", "status", "result", "sent", "type"];
+const VERDICT_KEYS: &[&str] = &[
+    "success",
+    "ok",
+    "status",
+    "result",
+    "sent",
+    "type",
+    "response",
+    "state",
+    "submitted",
+    "mail_sent",
+    "mailSent",
+    "code",
+    "statusCode",
+    "status_code",
+];
 /// Words of a good end. Texts meant for people are not among them.
-const GOOD: &[&str] =
-    &["success", "successful", "succeeded", "ok", "okay", "sent", "mail_sent", "true", "1", "accepted"];
+const GOOD: &[&str] = &[
+    "success",
+    "successful",
+    "succeeded",
+    "ok",
+    "okay",
+    "sent",
+    "mail_sent",
+    "true",
+    "1",
+    "accepted",
+    "subscribed",
+    "submitted",
+];
 /// Words of a bad one.
 const BAD: &[&str] = &[
     "error",
@@ -33,7 +60,7 @@ const ERROR_KEYS: &[&str] = &["errors", "error", "validation_errors", "invalid_f
 
 /// Reads the root and, where that wraps it, `data`. One bad sign outweighs every good one.
 pub(super) fn verdict(answer: &Value) -> Outcome {
-    let levels = [Some(answer), answer.get("data"), answer.get("result"), answer.get("response")];
+    let levels = [Some(answer), answer.get("data"), answer.get("result"), answer.get("response"), answer.get("body")];
     let mut good = None;
     let mut step = false;
     for level in levels.into_iter().flatten().filter_map(Value::as_object) {
@@ -44,10 +71,16 @@ pub(super) fn verdict(answer: &Value) -> Outcome {
                 Some(_) => return Outcome::refused(Reason::Validation, *key),
             }
         }
+        let is_error = |(key, value): (&String, &Value)| {
+            key.to_ascii_lowercase().starts_with("err") && matches!(Truth::of(value), Truth::Yes)
+        };
+        if level.iter().any(is_error) || level.get("captcha_required") == Some(&Value::Bool(true)) {
+            return Outcome::refused(Reason::Validation, "err");
+        }
         if BAD_KEYS.iter().any(|key| level.get(*key) == Some(&Value::Bool(false))) {
             return Outcome::refused(Reason::Validation, "valid:false");
         }
-        step |= STEP_KEYS.iter().any(|key| level.get(*key).is_some_and(|value| matches!(Truth::of(value), Truth::Yes)));
+        step |= STEP_KEYS.iter().any(|key| level.get(*key).is_some_and(is_step));
         for key in VERDICT_KEYS {
             let Some(value) = level.get(*key).filter(|value| !value.is_object() && !value.is_array()) else { continue };
             let word = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -69,6 +102,14 @@ pub(super) fn verdict(answer: &Value) -> Outcome {
 const BAD_KEYS: &[&str] = &["valid", "is_valid", "isValid"];
 /// Keys that lead on in the same form.
 const STEP_KEYS: &[&str] = &["next", "next_step", "nextStep", "step"];
+
+/// A number or a flag; a word such as `done`, or an address, leads out of the form.
+fn is_step(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.bytes().any(|b| b.is_ascii_digit()) && !text.contains('/'),
+        other => matches!(Truth::of(other), Truth::Yes),
+    }
+}
 
 enum Truth {
     Yes,
@@ -104,9 +145,10 @@ impl Truth {
             },
             Value::String(text) => {
                 let word = text.trim().to_ascii_lowercase();
-                if GOOD.contains(&word.as_str()) {
+                let status = word.parse::<u64>().ok();
+                if GOOD.contains(&word.as_str()) || matches!(status, Some(200..=204)) {
                     Self::Yes
-                } else if BAD.contains(&word.as_str()) {
+                } else if BAD.contains(&word.as_str()) || matches!(status, Some(400..=599)) {
                     Self::No
                 } else {
                     Self::Unclear
@@ -136,6 +178,14 @@ mod tests {
             (r#"{"status":"error"}"#, Some(false)),
             (r#"{"ok":true,"status":"failed"}"#, Some(false)),
             (r#"{"error":"nope"}"#, Some(false)),
+            (r#"{"ok":true,"next":"/thanks"}"#, Some(true)),
+            (r#"{"mailSent":true}"#, Some(true)),
+            (r#"{"status":"200"}"#, Some(true)),
+            (r#"{"response":"success"}"#, Some(true)),
+            (r#"{"status":"ok","err":"bad mail"}"#, Some(false)),
+            (r#"{"ok":true,"errorMessage":"x"}"#, Some(false)),
+            (r#"{"success":true,"code":422}"#, Some(false)),
+            (r#"{"status":200,"body":{"success":false}}"#, Some(false)),
             (r#"{"success":true,"valid":false}"#, Some(false)),
             (r#"{"success":true,"next":2}"#, Some(false)),
             (r#"{"status":"ok","response":{"success":false}}"#, Some(false)),

@@ -1,6 +1,6 @@
 //! What the page says that a browser loads after a redirect back to the form.
 
-use super::{Expected, Outcome};
+use super::{Expected, Outcome, generic};
 use crate::form::answer::Answer;
 use crate::form::flash::{self, Flash};
 use crate::reason::Reason;
@@ -27,16 +27,15 @@ pub(super) fn outcome(expected: &Expected, page: &Answer<'_>) -> Outcome {
     if forms.invalid_marks > expected.before.invalid_marks {
         return Outcome::refused(Reason::Validation, "marked_invalid");
     }
-    if forms.asks_for_password() && !expected.before.asks_for_password {
-        return Outcome::refused(Reason::Login, "page_asks_for_password");
-    }
     match flash::read(body) {
         // No more marks than the page always has: a lasting notice, or a warning that is not counted as a mark.
         Flash::Failure => Outcome::unknown("message_of_failure"),
         Flash::Success if forms.success_messages > expected.before.success_messages => {
             Outcome::accepted("message_of_success")
         }
-        _ if !forms.has_form(form) => Outcome::accepted("form_gone"),
+        _ if !forms.has_form(form) => {
+            generic::failure_in(forms, body, expected.before).unwrap_or_else(|| Outcome::accepted("form_gone"))
+        }
         _ => Outcome::unknown("next_page_not_telling"),
     }
 }

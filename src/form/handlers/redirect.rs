@@ -91,24 +91,31 @@ const BAD: &[&str] = &[
     "blad",
     "fel",
     "forbidden",
+    "sorry",
+    "oops",
+    "nok",
+    "blocked",
+    "timeout",
+    "retry",
 ];
 /// Parts of longer words that say so, too: `mailerror`, `fehlermeldung`.
 const BAD_STEMS: &[&str] = &["error", "fehler", "erreur", "failed", "failure", "problem", "wartung", "maintenance"];
 /// Words that turn the next one round: `not-sent`, `nicht-gesendet`.
 const NOT: &[&str] = &["not", "nicht", "non", "pas", "niet", "nie", "inte", "nao"];
 /// Words of a path or a host that lead to a login.
-const LOGIN: &[&str] = &[
-    "signin",
-    "logon",
-    "auth",
-    "oauth",
-    "sso",
+const LOGIN: &[&str] = &["signin", "logon", "auth", "oauth", "sso"];
+/// The same as a whole segment: in a longer one they may be a course's registration.
+const LOGIN_SEGMENTS: &[&str] = &[
     "anmelden",
     "anmeldung",
     "connexion",
     "acceder",
-    "logowanie",
+    "accedi",
+    "iniciarsesion",
     "inloggen",
+    "logowanie",
+    "zaloguj",
+    "loggain",
 ];
 /// The same inside longer words.
 const LOGIN_STEMS: &[&str] = &["login", "signin"];
@@ -130,6 +137,14 @@ const CHECKOUT: &[&str] = &[
     "stripe",
     "mollie",
     "klarna",
+    "sumup",
+    "pay",
+    "zahlung",
+    "bezahlen",
+    "paiement",
+    "pago",
+    "pagamento",
+    "betaling",
 ];
 /// Words that say it went well: what tells a redirect to the form's own page from one that shows the errors.
 const GOOD: &[&str] = &[
@@ -166,7 +181,30 @@ const GOOD: &[&str] = &[
     "wyslano",
     "confirmation",
     "confirmed",
+    "confirmacion",
+    "conferma",
+    "confirmacao",
+    "bestaetigung",
+    "bestatigung",
+    "bestaetigt",
+    "bestatigt",
+    "bevestiging",
+    "potwierdzenie",
+    "bekraftelse",
+    "erhalten",
+    "abgeschickt",
+    "versendet",
+    "verstuurd",
+    "skickat",
+    "complete",
+    "completed",
+    "posted",
+    "subscribed",
+    "angemeldet",
 ];
+/// What turns a word of success in a query round.
+const OFF: &[&str] =
+    &["0", "-1", "false", "no", "none", "n", "nein", "non", "nee", "nie", "nej", "nao", "off", "null", "ko", "nok"];
 
 /// Reads a Location, seen from the submission.
 pub(super) fn target(post: &Post<'_>, location: &str) -> Target {
@@ -183,17 +221,42 @@ pub(super) fn target(post: &Post<'_>, location: &str) -> Target {
     }
     if to.is_same_page(&page) || to.is_same_page(&posted) {
         // Who submits again from `/contact?sent=1` is sent back there when it goes wrong, too.
-        let is_new = !query_says(page.query, GOOD) && !query_says(posted.query, GOOD);
-        return Target::OwnPage { marked: (is_new && query_says(to.query, GOOD)) || says(&fragment, GOOD) };
+        let is_new = !query_is_good(page.query) && !query_is_good(posted.query);
+        return Target::OwnPage { marked: (is_new && query_is_good(to.query)) || says(&fragment, GOOD) };
+    }
+    if is_good_end(&to) {
+        return Target::OtherPage;
     }
     let host = flat_words(&to.host);
-    if says(&words, STEP) {
+    let was_step = says(&flat_words(&posted.path), STEP) && posted.path.ends_with(|c: char| c.is_ascii_digit());
+    if says(&words, STEP) || was_step || is_next_number(&posted.path, &to.path) {
         return Target::Step;
     }
     if says(&words, CHECKOUT) || says(&host, CHECKOUT) {
         return Target::Checkout;
     }
     Target::OtherPage
+}
+
+/// `/quote/1` and `/quote/2`.
+fn is_next_number(from: &str, to: &str) -> bool {
+    let without = |path: &str| path.chars().filter(|c| !c.is_ascii_digit()).collect::<String>();
+    from != to && from.len() != without(from).len() && without(from) == without(to)
+}
+
+/// Whether the last segment of a path says that all is well, whatever the ones before are about: `/maintenance/thank-you`.
+fn is_good_end(to: &Url<'_>) -> bool {
+    let last = to.path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    let words = flat_words(last);
+    says(&words, GOOD) && !says(&words, BAD) && !is_turned(&words)
+}
+
+/// `not-sent`, `nicht-gesendet`.
+fn is_turned(words: &[String]) -> bool {
+    words
+        .iter()
+        .zip(words.iter().skip(1))
+        .any(|(not, word)| NOT.contains(&not.as_str()) && (GOOD.contains(&word.as_str()) || word == "be"))
 }
 
 /// What an address is whatever was posted.
@@ -213,43 +276,52 @@ fn path_words(to: &Url<'_>) -> Vec<String> {
 }
 
 fn names_error(to: &Url<'_>, words: &[String]) -> bool {
-    let flat = flat_words(&to.path);
-    let turned = flat
-        .iter()
-        .zip(flat.iter().skip(1))
-        .any(|(not, word)| NOT.contains(&not.as_str()) && GOOD.contains(&word.as_str()));
     // `/404.html`
     let is_status = |segment: &str| {
         let name = segment.split('.').next().unwrap_or_default();
         name.len() == 3 && name.starts_with(['4', '5']) && name.bytes().all(|b| b.is_ascii_digit())
     };
-    says(words, BAD)
+    let by_path = says(words, BAD)
         || words.iter().any(|word| BAD_STEMS.iter().any(|stem| word.contains(stem)))
-        || turned
-        || to.path.split('/').any(is_status)
-        || query_says(to.query, BAD)
-        || says(&flat_words(to.fragment), BAD)
+        || is_turned(&flat_words(&to.path))
+        || to.path.split('/').any(is_status);
+    (by_path && !is_good_end(to)) || query_is_bad(to.query) || says(&flat_words(to.fragment), BAD)
 }
 
 fn names_login(to: &Url<'_>, words: &[String]) -> bool {
-    // German registers for a course as it signs in: `/anmeldung/danke`.
-    if says(words, GOOD) {
+    if is_good_end(to) {
         return false;
     }
     let host = flat_words(&to.host);
     let holds = |words: &[String]| words.iter().any(|word| LOGIN_STEMS.iter().any(|stem| word.contains(stem)));
-    says(words, LOGIN) || holds(words) || says(&host, LOGIN) || holds(&host)
+    let is_segment = |segment: &str| LOGIN_SEGMENTS.contains(&flat_words(segment).concat().as_str());
+    says(words, LOGIN) || holds(words) || to.path.split('/').any(is_segment) || says(&host, LOGIN) || holds(&host)
 }
 
 fn says(words: &[String], list: &[&str]) -> bool {
     words.iter().any(|word| list.contains(&word.as_str()))
 }
 
-/// `?error=0` is no error, `?status=error` and `?error=mail` are.
-fn query_says(query: &str, list: &[&str]) -> bool {
-    let is_on = |value: &str| !matches!(value, "0" | "false" | "no" | "none");
-    form_urlencoded::parse(query.as_bytes())
-        .any(|(key, value)| (says(&flat_words(&key), list) && is_on(&value)) || says(&flat_words(&value), list))
+fn is_on(value: &str) -> bool {
+    !OFF.contains(&value.trim().to_ascii_lowercase().as_str())
+}
+
+/// `?sent=1`, `?status=success`. A sentence is no mark, whatever words it has.
+fn query_is_good(query: &str) -> bool {
+    form_urlencoded::parse(query.as_bytes()).any(|(key, value)| {
+        let told = flat_words(&value);
+        (says(&flat_words(&key), GOOD) && is_on(&value)) || (says(&told, GOOD) && told.len() <= 2 && !is_turned(&told))
+    })
+}
+
+/// `?error=0` is no error, `?status=error`, `?error=mail` and `?msg=not+sent` are; an empty `?err=` is none beside a mark of
+/// success.
+fn query_is_bad(query: &str) -> bool {
+    form_urlencoded::parse(query.as_bytes()).any(|(key, value)| {
+        let (key, told) = (flat_words(&key), flat_words(&value));
+        let counts = is_on(&value) && (!value.is_empty() || !query_is_good(query));
+        (says(&key, BAD) && counts) || says(&told, BAD) || is_turned(&told) || (says(&key, GOOD) && !is_on(&value))
+    })
 }
 
 /// Whether a word of a machine's own (an event's name, a component's) says that it went well, or that it did not.
@@ -303,6 +375,18 @@ mod tests {
             ("/checkout/shipping", "checkout"),
             ("https://www.paypal.example/pay", "checkout"),
             ("/projects", "lead"),
+            ("/maintenance/thank-you", "lead"),
+            ("/heizungswartung/danke", "lead"),
+            ("/newsletter/anmeldung-bestaetigung", "lead"),
+            ("/payment-plan-thank-you", "lead"),
+            ("/contact?contact_posted=true", "lead"),
+            ("/contact?err=&sent=1", "lead"),
+            ("/contact?gesendet=nein", "validation"),
+            ("/contact?msg=nicht+gesendet", "validation"),
+            ("/contact?msg=could+not+be+sent", "validation"),
+            ("/contact?msg=Please+enter+ok", "later"),
+            ("/zahlung", "checkout"),
+            ("/sorry", "validation"),
             ("/anmeldung/danke", "lead"),
             ("/anmelden", "login"),
             ("/500-ideas", "lead"),
@@ -310,6 +394,15 @@ mod tests {
         ] {
             assert_eq!(Case::post("/send.php", ANA).redirect(302, to).verdict(), verdict, "{to}");
         }
+    }
+
+    #[test]
+    fn steps_are_told_by_words_and_by_numbers_that_go_on() {
+        let verdict =
+            |from, to| Case::post(from, ANA).header("referer", "https://shop.example/x").redirect(302, to).verdict();
+        assert_eq!(verdict("/quote/1", "/quote/2"), "step");
+        assert_eq!(verdict("/quote/step-3", "/quote/details"), "step");
+        assert_eq!(verdict("/quote/step-4", "/quote/thank-you"), "lead");
     }
 
     #[test]

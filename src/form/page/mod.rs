@@ -43,6 +43,8 @@ pub struct PageState {
     pub success_messages: usize,
     /// [`Page::asks_for_password`].
     pub asks_for_password: bool,
+    /// Forms with more than a search in them.
+    pub typed_forms: usize,
 }
 
 /// A form of a page.
@@ -176,6 +178,7 @@ impl Page {
             invalid_marks: self.invalid_marks,
             success_messages: self.success_messages,
             asks_for_password: self.asks_for_password(),
+            typed_forms: self.forms.iter().filter(|form| form.is_typed()).count(),
         }
     }
 
@@ -222,6 +225,12 @@ impl PageForm {
             }
         }
         if shared == 0 { 0 } else { shared + usize::from(same_id) * ID_WEIGHT }
+    }
+
+    /// Whether people type more into it than what they search for.
+    fn is_typed(&self) -> bool {
+        let is_search = |name: &str| matches!(name, "s" | "q" | "query" | "search" | "keys");
+        self.fields.iter().any(|field| field.kind.is_typed() && !is_search(&field.name))
     }
 
     /// A field by its name.
