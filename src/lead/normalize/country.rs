@@ -30,6 +30,14 @@ impl Country {
         find(name).or_else(|| find(name.split_once('(')?.0))
     }
 
+    /// The country that a host name belongs to: `example.de`. Top-level domains that the whole world uses belong to none.
+    #[must_use]
+    pub fn of_host(host: &str) -> Option<Self> {
+        let (_, top) = host.trim_end_matches('.').rsplit_once('.')?;
+        let worldwide = WORLDWIDE.iter().any(|other| other.eq_ignore_ascii_case(top));
+        if worldwide { None } else { Self::from_alpha2(top) }
+    }
+
     /// The code, upper case.
     #[must_use]
     pub fn alpha2(self) -> String {
@@ -42,6 +50,13 @@ impl fmt::Debug for Country {
         f.write_str(&self.alpha2())
     }
 }
+
+/// Country-code domains that are sold for what their letters look like.
+const WORLDWIDE: &[&str] = &[
+    "ac", "ag", "ai", "am", "as", "bz", "cc", "cd", "cf", "co", "cx", "dj", "fm", "ga", "gd", "gg", "gl", "gq", "gs",
+    "im", "io", "la", "lc", "ly", "me", "mn", "ms", "mu", "nu", "pm", "pn", "pw", "re", "sc", "sh", "sr", "st", "su",
+    "tc", "tf", "tk", "tl", "to", "tv", "vc", "vg", "vu", "wf", "ws", "yt",
+];
 
 /// Folded codes and names.
 static INDEX: LazyLock<HashMap<String, Country>> = LazyLock::new(|| entries().collect());
@@ -117,6 +132,23 @@ mod tests {
         assert_eq!(Country::from_alpha2("zz"), None);
         assert_eq!(Country::from_alpha2("日"), None);
         assert_eq!(Country::from_alpha2("gb"), Country::from_alpha2("UK"));
+    }
+
+    #[test]
+    fn a_host_has_the_country_of_its_top_level_domain() {
+        for (host, code) in [
+            ("example.de", Some("DE")),
+            ("shop.example.co.uk", Some("GB")),
+            ("EXAMPLE.IT.", Some("IT")),
+            ("example.com", None),
+            ("example.io", None),
+            ("example.eu", None),
+            ("203.0.113.42", None),
+            ("localhost", None),
+            ("de", None),
+        ] {
+            assert_eq!(Country::of_host(host).map(Country::alpha2).as_deref(), code, "{host}");
+        }
     }
 
     #[test]

@@ -56,7 +56,7 @@ pub enum Unusable {
     NotAPostalCode,
     /// Not a country's code or name.
     UnknownCountry,
-    /// Not a calendar date between 1900 and 2100.
+    /// Not a calendar date on which a living person can be born.
     NotADate,
     /// A date that may be two.
     AmbiguousDate,
@@ -151,16 +151,18 @@ pub fn normalize(key: Key, raw: &str, region: Option<Country>) -> Result<Normali
     }
     let normalized = match key {
         Key::Em => email::normalize(visible),
-        Key::Ph => phone::normalize(raw, region),
-        Key::Fn | Key::Ln => person_name(raw),
-        Key::Ct => place::city(raw),
-        Key::St => place::state(raw),
-        Key::Zp => place::postal_code(raw, region),
+        Key::Ph => phone::normalize(visible, region),
+        Key::Fn => person_name(visible),
+        // A French `M.`: before a last name it is no initial.
+        Key::Ln => person_name(visible.strip_prefix("M. ").unwrap_or(visible)),
+        Key::Ct => place::city(visible),
+        Key::St => place::state(visible),
+        Key::Zp => place::postal_code(visible, region),
         Key::Country => {
-            Country::from_name(raw).map(|country| country.alpha2().to_lowercase()).ok_or(Unusable::UnknownCountry)
+            Country::from_name(visible).map(|country| country.alpha2().to_lowercase()).ok_or(Unusable::UnknownCountry)
         }
-        Key::Db => date::normalize(raw),
-        Key::Ge => gender::normalize(raw),
+        Key::Db => date::normalize(visible),
+        Key::Ge => gender::normalize(visible),
         Key::ExternalId => external_id(visible),
     }?;
     if normalized.is_empty() { Err(Unusable::Empty) } else { Ok(Normalized::Text(normalized)) }
@@ -188,9 +190,9 @@ fn prehashed(text: &str) -> Option<String> {
     (hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit()) && is_suffix).then(|| hash.to_ascii_lowercase())
 }
 
-/// Titles, whitespace and punctuation go; accents and every script stay, as in Meta's own example `valéry`.
+/// Titles, degrees, whitespace and punctuation go; accents and every script stay, as in Meta's own example `valéry`.
 fn person_name(raw: &str) -> Result<String, Unusable> {
-    let name = compact(name::without_titles(raw));
+    let name = compact(name::without_degrees(name::without_titles(raw)));
     // An e-mail or web address without its punctuation would pass for a name.
     let is_address = raw.contains('@') || raw.contains("://");
     if is_address || !name.chars().any(char::is_alphabetic) {

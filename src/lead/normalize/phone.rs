@@ -19,15 +19,20 @@ const MIN_DIGITS: usize = 8;
 const MIN_BEFORE_REMARK: usize = 5;
 /// Without `+` and without region, fewer digits are as likely a national number of some country.
 const MIN_BARE_INTERNATIONAL: usize = 11;
+/// Longer than 00 and 011.
+const LONG_PREFIX: usize = 4;
 /// Italy and San Marino: the zero of `+39 (0)6` is part of the number.
 const KEEPS_ZERO: [u16; 2] = [39, 378];
 
 pub(super) fn normalize(raw: &str, region: Option<Country>) -> Result<String, Unusable> {
     let typed = Typed::read(raw)?;
+    let meta = region.and_then(|region| DATABASE.by_id(region.alpha2().as_str()));
     if typed.international {
-        return international(&typed.digits, plausible);
+        // Australia's 0011 begins like everybody else's 00.
+        let abroad = meta.and_then(|meta| dialled_abroad(meta, &typed.digits, LONG_PREFIX));
+        return abroad.map_or_else(|| international(&typed.digits, plausible), Ok);
     }
-    let Some(meta) = region.and_then(|region| DATABASE.by_id(region.alpha2().as_str())) else {
+    let Some(meta) = meta else {
         return bare_international(&typed.digits).ok_or(Unusable::NoCountryCode);
     };
     let code = meta.country_code();
@@ -35,17 +40,19 @@ pub(super) fn normalize(raw: &str, region: Option<Country>) -> Result<String, Un
     let own_code = || typed.digits.strip_prefix(&code.to_string()).and_then(own);
     // Where calls within the country begin with a zero, 49 171 … without one is rather a country code than an area code.
     let code_first = meta.national_prefix() == Some("0");
-    let first =
-        if code_first { own_code().or_else(|| own(&typed.digits)) } else { own(&typed.digits).or_else(own_code) };
+    let plausible_code = || number(code, &plausible(&[meta], typed.digits.strip_prefix(&code.to_string())?)?);
+    let long_enough = typed.digits.len() >= MIN_BARE_INTERNATIONAL;
+    let first = if code_first {
+        own_code().or_else(|| plausible_code().filter(|_| long_enough)).or_else(|| own(&typed.digits))
+    } else {
+        own(&typed.digits).or_else(own_code)
+    };
     first
-        .or_else(|| {
-            // The region's way of dialling abroad: 011 in North America, 0011 in Australia.
-            let dialled = meta.international_prefix()?.find(&typed.digits).filter(|found| found.start() == 0)?.end();
-            international(typed.digits.get(dialled..)?, plausible).ok()
-        })
+        .or_else(|| dialled_abroad(meta, &typed.digits, 0))
         .or_else(|| bare_international(&typed.digits))
+        // The country code before the whole: a normal form must not gain a second one.
+        .or_else(plausible_code)
         .or_else(|| number(code, &plausible(&[meta], &typed.digits)?))
-        .or_else(|| number(code, &plausible(&[meta], typed.digits.strip_prefix(&code.to_string())?)?))
         .ok_or(Unusable::NotAPhone)
 }
 
@@ -125,12 +132,23 @@ fn international(digits: &str, significant: impl Fn(&[&Metadata], &str) -> Optio
     Err(Unusable::NoCountryCode)
 }
 
-/// Digits that are a complete, assigned international number although nothing says so.
+/// A number behind the region's way of dialling abroad, if that has so many digits: 011 in North America, 0011 in Australia.
+fn dialled_abroad(meta: &Metadata, digits: &str, at_least: usize) -> Option<String> {
+    let prefix = meta.international_prefix()?.find(digits).filter(|found| found.start() == 0)?.end();
+    international(digits.get(prefix..).filter(|_| prefix >= at_least)?, plausible).ok()
+}
+
+/// Digits that are a complete international number although nothing says so: an assigned one, or longer than the numbers
+/// of any country but a few.
 fn bare_international(digits: &str) -> Option<String> {
     let assigned =
         |regions: &[&Metadata], rest: &str| regions.iter().any(|meta| is_assigned(meta, rest)).then(|| rest.to_owned());
-    let long_enough = digits.len() >= MIN_BARE_INTERNATIONAL && !digits.starts_with('0');
-    long_enough.then(|| international(digits, assigned).ok()).flatten()
+    if digits.len() < MIN_BARE_INTERNATIONAL || digits.starts_with('0') {
+        return None;
+    }
+    let too_long_for_one_country = digits.len() > MIN_BARE_INTERNATIONAL;
+    let plausible = || international(digits, plausible).ok().filter(|_| too_long_for_one_country);
+    international(digits, assigned).ok().or_else(plausible)
 }
 
 fn number(code: u16, significant: &str) -> Option<String> {
@@ -159,7 +177,9 @@ fn plausible(regions: &[&Metadata], typed: &str) -> Option<String> {
     let main = regions.first()?;
     let possible = |digits: &String| {
         let length = u16::try_from(digits.len()).unwrap_or(u16::MAX);
-        kinds(main).any(|kind| kind.possible_length().contains(&length))
+        // Canada's 310-1234 must not make 555-1212 a number: the short kinds count when assigned only.
+        let common = [main.descriptors().fixed_line(), main.descriptors().mobile()];
+        common.into_iter().flatten().any(|kind| kind.possible_length().contains(&length))
     };
     without_trunk_prefix(main, typed).filter(possible).or_else(|| {
         let zero_is_trunk = main.national_prefix() == Some("0");
@@ -239,6 +259,10 @@ mod tests {
             ("011 15-2345-6789", "AR", "5491123456789"),
             ("070-123 45 67", "SE", "46701234567"),
             ("447400123456", "US", "447400123456"),
+            ("447700900123", "US", "447700900123"),
+            ("447700900123", "", "447700900123"),
+            ("492079460018", "DE", "492079460018"),
+            ("396505551212", "IT", "396505551212"),
             ("٠١٧١ ٥٥٥ ٠١٢٣٤", "DE", "4917155501234"),
             ("＋４９ １７１ ５５５０１２３", "", "491715550123"),
             ("tel:+49-171-5550123", "", "491715550123"),
@@ -247,6 +271,8 @@ mod tests {
             ("447700900123", "GB", "447700900123"),
             ("01 99 00 12 34", "FR", "33199001234"),
             ("0491 570 006", "AU", "61491570006"),
+            ("0011 44 7700 900123", "AU", "447700900123"),
+            ("0044 7700 900123", "AU", "447700900123"),
         ] {
             assert_eq!(ph(raw, region).as_deref(), Ok(expected), "{raw} {region}");
         }
@@ -279,6 +305,7 @@ mod tests {
     fn what_cannot_be_a_number_is_unusable() {
         for (raw, region) in [
             ("555-1212", "US"),
+            ("555-1212", "CA"),
             ("12345", "DE"),
             ("call me", "DE"),
             ("ana1234567@example.com", "US"),
