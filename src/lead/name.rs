@@ -73,7 +73,7 @@ const TITLES: &[&str] = &[
 /// The same, but names or nothing without the dot; the second line follows a doctor's.
 const DOTTED_TITLES: &[&str] = &[
     "sig.", "ing.", "mag.", "ir.", "fr.", "avv.", "mw.", "hr.", "inż.", "hon.", "lic.", "eng.", "exmo.", "exma.",
-    "med.", "h.c.", "rer.", "nat.", "phil.", "jur.", "iur.", "hab.", "habil.", "techn.",
+    "med.", "h.c.", "mult.", "rer.", "nat.", "phil.", "jur.", "iur.", "hab.", "habil.", "techn.",
 ];
 /// Behind a name; they say what a person learned, not what the family is called.
 const DEGREES: &[&str] = &["phd", "ph.d", "dphil", "mba", "msc", "m.sc", "bsc", "b.sc", "llm", "ll.m", "m.d", "esq"];
@@ -129,14 +129,15 @@ pub(super) fn without_titles(name: &str) -> &str {
 
 /// A name without the degrees behind it. `Jr.` stays: it is part of the name that a passport shows.
 pub(super) fn without_degrees(name: &str) -> &str {
-    let mut rest = name;
-    while let Some((before, word)) = rest.trim_end().rsplit_once([' ', ',']) {
-        let comma = rest.trim_end().trim_end_matches(word).trim_end().ends_with(',');
+    let ends = |c: char| c == ',' || c.is_whitespace();
+    let mut rest = name.trim_end_matches(ends);
+    while let Some((before, word)) = rest.rsplit_once(ends) {
+        let comma = rest.trim_end_matches(word).trim_end().ends_with(',');
         let degree = is_one_of(word, DEGREES) || comma && is_one_of(word, DEGREES_BEHIND_A_COMMA);
         if !degree || !before.chars().any(char::is_alphabetic) {
             break;
         }
-        rest = before;
+        rest = before.trim_end_matches(ends);
     }
     rest
 }
@@ -316,7 +317,7 @@ mod tests {
             ("PhD", "PhD"),
             ("Ma", "Ma"),
         ] {
-            assert_eq!(without_degrees(name).trim_end_matches(','), expected, "{name}");
+            assert_eq!(without_degrees(name), expected, "{name}");
         }
     }
 

@@ -20,14 +20,16 @@ impl Country {
     }
 
     /// A name (see `countries.txt` for the languages), an alpha-2 or an alpha-3 code. Whole names only: a part of a
-    /// name, or one with something added, is not guessed at; a remark in brackets is ignored.
+    /// name, or one with something added, is not guessed at; an article and a remark in brackets are ignored, and a name
+    /// may be given twice (`Suisse/Schweiz`, `DE - Germany`).
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        let find = |name: &str| {
-            let key = fold(name);
-            INDEX.get(&key).or_else(|| INDEX.get(key.strip_prefix("the")?)).copied()
-        };
-        find(name).or_else(|| find(name.split_once('(')?.0))
+        one_name(name).or_else(|| one_name(name.split_once('(')?.0)).or_else(|| {
+            let separator = ["/", " - ", ","].into_iter().find(|separator| name.contains(separator))?;
+            let mut named = name.split(separator).map(one_name);
+            let first = named.next()??;
+            named.all(|other| other == Some(first)).then_some(first)
+        })
     }
 
     /// The country that a host name belongs to: `example.de`. Top-level domains that the whole world uses belong to none.
@@ -50,6 +52,20 @@ impl fmt::Debug for Country {
         f.write_str(&self.alpha2())
     }
 }
+
+fn one_name(name: &str) -> Option<Country> {
+    let find = |name: &str| INDEX.get(&fold(name)).copied();
+    find(name).or_else(|| {
+        let (article, rest) = name.trim_start().split_once([' ', '\'', '’'])?;
+        find(rest).filter(|_| ARTICLES.contains(&article.to_lowercase().as_str()))
+    })
+}
+
+/// Of names of countries, in the languages that have any.
+const ARTICLES: &[&str] = &[
+    "the", "die", "der", "das", "le", "la", "les", "l", "el", "los", "las", "il", "lo", "gli", "i", "o", "a", "os",
+    "as", "de", "het",
+];
 
 /// Country-code domains that are sold for what their letters look like.
 const WORLDWIDE: &[&str] = &[
@@ -115,6 +131,11 @@ mod tests {
             ("Россия", "RU"),
             ("Türkiye", "TR"),
             ("Turkey", "TR"),
+            ("die Schweiz", "CH"),
+            ("L'Italie", "IT"),
+            ("Suisse/Schweiz", "CH"),
+            ("DE - Germany", "DE"),
+            ("England, UK", "GB"),
             ("Côte d'Ivoire", "CI"),
             ("Niger", "NE"),
             ("Nigeria", "NG"),
@@ -125,7 +146,7 @@ mod tests {
 
     #[test]
     fn unknown_names_are_not_guessed_at() {
-        for name in ["", "Atlantis", "Ger", "zz", "Germany and Austria", "the"] {
+        for name in ["", "Atlantis", "Ger", "zz", "Germany and Austria", "Germany/Austria", "Germany, Europe", "the"] {
             assert_eq!(Country::from_name(name), None, "{name}");
         }
         assert_eq!(Country::from_alpha2("DEU"), None);

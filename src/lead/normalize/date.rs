@@ -86,14 +86,14 @@ fn is_unit(run: &str, folded: &str) -> bool {
 }
 
 /// Words between the parts of a date.
-const FILLERS: &[&str] = &["of", "de", "del", "di", "den", "the"];
+const FILLERS: &[&str] = &["of", "de", "del", "di", "den", "the", "r"];
 
 /// January to December in the languages of forms (EN DE FR ES IT PT NL PL SV), folded, whole and short. None of these
 /// means two months.
 const MONTHS: [&str; 12] = [
     "january|jan|januar|janner|jaenner|janvier|janv|enero|ene|gennaio|gen|janeiro|januari|styczen|stycznia|sty",
     "february|feb|februar|feber|fevrier|fevr|fev|febrero|febbraio|fevereiro|februari|luty|lutego|lut",
-    "march|mar|marz|maerz|mars|marzo|marco|maart|mrt|marzec|marca",
+    "march|mar|marz|maerz|mrz|mars|marzo|marco|maart|mrt|marzec|marca",
     "april|apr|avril|avr|abril|abr|aprile|kwiecien|kwietnia|kwi",
     "may|mai|mayo|maggio|mag|maio|mei|maj|maja",
     "june|jun|juni|juin|junio|giugno|giu|junho|czerwiec|czerwca|cze",
@@ -108,8 +108,8 @@ const MONTHS: [&str; 12] = [
 /// Cuts `T00:00:00Z` and ` 00:00`.
 fn without_time(date: &str) -> &str {
     let is_digit = |at: Option<usize>| at.and_then(|at| date.as_bytes().get(at)).is_some_and(u8::is_ascii_digit);
-    let marker = date.match_indices(['T', 't']).map(|(at, _)| at);
-    let end = marker.filter(|at| is_digit(at.checked_sub(1)) && is_digit(Some(at + 1))).next();
+    let mut marker = date.match_indices(['T', 't']).map(|(at, _)| at);
+    let end = marker.find(|at| is_digit(at.checked_sub(1)) && is_digit(Some(at + 1)));
     let end = end.or_else(|| date.get(..date.find(':')?)?.rfind(' '));
     end.and_then(|end| date.get(..end)).unwrap_or(date)
 }

@@ -6,7 +6,7 @@ use super::text::fold;
 
 /// Words and forms of address, a language a line, as [`fold`] leaves them.
 const FEMALE: &[&str] = &[
-    "f|female|feminine|woman|girl|lady|she|her|sheher|mrs|ms|miss|madam",
+    "f|female|feminine|fem|woman|girl|lady|she|her|sheher|mrs|ms|miss|madam",
     "w|weiblich|frau|madchen|maedchen|dame",
     "feminin|femme|fille|madame|mme|mademoiselle|mlle|femelle",
     "mujer|femenino|femenina|hembra|chica|nina|sra|senora|srta|senorita",
@@ -17,7 +17,7 @@ const FEMALE: &[&str] = &[
     "kvinna|kvinnlig|flicka|tjej|fru|froken",
 ];
 const MALE: &[&str] = &[
-    "m|male|masculine|man|boy|gentleman|he|him|hehim|mr|mister|sir",
+    "m|male|masculine|masc|man|boy|gentleman|he|him|hehim|mr|mister|sir",
     "mannlich|maennlich|mann|junge|herr",
     "h|homme|masculin|garcon|monsieur",
     "hombre|masculino|varon|chico|nino|sr|senor|caballero",
@@ -29,15 +29,16 @@ const MALE: &[&str] = &[
 ];
 
 pub(super) fn normalize(raw: &str) -> Result<String, Unusable> {
-    let word = fold(raw);
+    // `Male (m)`: said twice is as good as once.
+    let mut words =
+        raw.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(|word| one(&fold(word)));
+    let said = || words.next().flatten().filter(|first| words.all(|word| word == Some(*first)));
+    one(&fold(raw)).or_else(said).map(str::to_owned).ok_or(Unusable::UnknownGender)
+}
+
+fn one(word: &str) -> Option<&'static str> {
     let is_in = |list: &[&str]| list.iter().flat_map(|words| words.split('|')).any(|known| known == word);
-    if is_in(FEMALE) {
-        Ok("f".to_owned())
-    } else if is_in(MALE) {
-        Ok("m".to_owned())
-    } else {
-        Err(Unusable::UnknownGender)
-    }
+    if is_in(FEMALE) { Some("f") } else { is_in(MALE).then_some("m") }
 }
 
 #[cfg(test)]
@@ -55,6 +56,7 @@ mod tests {
             (" männlich ", "m"),
             ("Mr.", "m"),
             ("kvinna", "f"),
+            ("M - Male", "m"),
         ] {
             assert_eq!(normalize(raw).as_deref(), Ok(expected), "{raw}");
         }
@@ -62,7 +64,7 @@ mod tests {
 
     #[test]
     fn anything_else_is_left_out() {
-        for raw in ["divers", "x", "other", "1", "prefer not to say", "women's shoes"] {
+        for raw in ["divers", "male/female", "x", "other", "1", "prefer not to say", "women's shoes"] {
             assert_eq!(normalize(raw), Err(Unusable::UnknownGender), "{raw}");
         }
         let words: Vec<&str> = FEMALE.iter().chain(MALE).flat_map(|words| words.split('|')).collect();

@@ -26,6 +26,10 @@ use text::{compact, lower_nfc, without_invisible};
 const MAX_BYTES: usize = 512;
 /// Longest suffix behind a hash (see [`prehashed`]).
 const MAX_SUFFIX: usize = 16;
+/// In front of a first name these are an initial and a syllable; in front of a last name, French and Polish for Mr.
+const LAST_NAME_TITLES: [&str; 2] = ["M. ", "Pan "];
+/// What people and programs write where there is nothing to write, lower case.
+const NOTHING: [&str; 3] = ["n/a", "undefined", "[object object]"];
 /// SHA-256 of nothing: what a page sends that hashed an empty field.
 const HASH_OF_NOTHING: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
@@ -62,7 +66,7 @@ pub enum Unusable {
     AmbiguousDate,
     /// Not a word for female or male.
     UnknownGender,
-    /// What programs write where there is no id: it would make strangers one person.
+    /// What is written where there is nothing to write: as an id it would make strangers one person.
     Placeholder,
 }
 
@@ -145,6 +149,9 @@ pub fn normalize(key: Key, raw: &str, region: Option<Country>) -> Result<Normali
     if let Some(hash) = prehashed(visible) {
         return if hash == HASH_OF_NOTHING { Err(Unusable::HashOfNothing) } else { Ok(Normalized::Hash(hash)) };
     }
+    if NOTHING.contains(&visible.to_lowercase().as_str()) {
+        return Err(Unusable::Placeholder);
+    }
     // An external id may well be a UUID without dashes.
     if key != Key::ExternalId && visible.len() == 32 && visible.bytes().all(|b| b.is_ascii_hexdigit()) {
         return Err(Unusable::Md5);
@@ -153,8 +160,9 @@ pub fn normalize(key: Key, raw: &str, region: Option<Country>) -> Result<Normali
         Key::Em => email::normalize(visible),
         Key::Ph => phone::normalize(visible, region),
         Key::Fn => person_name(visible),
-        // A French `M.`: before a last name it is no initial.
-        Key::Ln => person_name(visible.strip_prefix("M. ").unwrap_or(visible)),
+        Key::Ln => {
+            person_name(LAST_NAME_TITLES.iter().find_map(|title| visible.strip_prefix(title)).unwrap_or(visible))
+        }
         Key::Ct => place::city(visible),
         Key::St => place::state(visible),
         Key::Zp => place::postal_code(visible, region),
@@ -205,9 +213,14 @@ fn person_name(raw: &str) -> Result<String, Unusable> {
 fn external_id(visible: &str) -> Result<String, Unusable> {
     let id: String = visible.chars().filter(|c| !c.is_whitespace()).collect();
     let id = lower_nfc(&id);
-    // WordPress calls every visitor that is not logged in 0.
-    let placeholder =
-        matches!(id.as_str(), "0" | "null" | "undefined" | "nan" | "none" | "false" | "guest" | "anonymous");
+    // WordPress calls every visitor that is not logged in 0; a UUID of zeros is nobody's.
+    let zeros = id.chars().all(|c| matches!(c, '0' | '-'));
+    let word = id.trim_matches(['(', ')', '<', '>', '"']);
+    let placeholder = zeros
+        || matches!(
+            word,
+            "-1" | "null" | "nil" | "nan" | "none" | "true" | "false" | "unknown" | "guest" | "anonymous"
+        );
     if placeholder || !id.chars().any(char::is_alphanumeric) { Err(Unusable::Placeholder) } else { Ok(id) }
 }
 
@@ -298,7 +311,7 @@ mod tests {
     fn external_ids_are_lowered_and_placeholders_refused() {
         assert_eq!(text(Key::ExternalId, " Customer 42-A ").as_deref(), Ok("customer42-a"));
         assert_eq!(text(Key::ExternalId, "K \u{301}").as_deref(), Ok("\u{1e31}"));
-        for raw in ["0", "null", "Guest", "---"] {
+        for raw in ["0", "null", "(null)", "Guest", "---", "00000000-0000-0000-0000-000000000000", "[object Object]"] {
             assert_eq!(text(Key::ExternalId, raw), Err(Unusable::Placeholder), "{raw}");
         }
     }

@@ -21,6 +21,8 @@ const MIN_BEFORE_REMARK: usize = 5;
 const MIN_BARE_INTERNATIONAL: usize = 11;
 /// Longer than 00 and 011.
 const LONG_PREFIX: usize = 4;
+/// Mexico dropped its prefixes in 2019; people and messengers (`+52 1 …`) still write them.
+const OLD_PREFIXES: [(u16, &str); 4] = [(52, "044"), (52, "045"), (52, "01"), (52, "1")];
 /// Italy and San Marino: the zero of `+39 (0)6` is part of the number.
 const KEEPS_ZERO: [u16; 2] = [39, 378];
 
@@ -152,6 +154,10 @@ fn bare_international(digits: &str) -> Option<String> {
 }
 
 fn number(code: u16, significant: &str) -> Option<String> {
+    // North American area codes start with 2 at the lowest: 123 456 7890 is what people type who do not want calls.
+    if code == 1 && significant.starts_with(['0', '1']) {
+        return None;
+    }
     let number = format!("{code}{significant}");
     (MIN_DIGITS..=MAX_DIGITS).contains(&number.len()).then_some(number)
 }
@@ -181,7 +187,9 @@ fn plausible(regions: &[&Metadata], typed: &str) -> Option<String> {
         let common = [main.descriptors().fixed_line(), main.descriptors().mobile()];
         common.into_iter().flatten().any(|kind| kind.possible_length().contains(&length))
     };
-    without_trunk_prefix(main, typed).filter(possible).or_else(|| {
+    let old = OLD_PREFIXES.iter().filter(|(code, _)| *code == main.country_code());
+    let mut without_old = old.filter_map(|(_, prefix)| typed.strip_prefix(prefix)).map(str::to_owned);
+    without_trunk_prefix(main, typed).filter(possible).or_else(|| without_old.find(possible)).or_else(|| {
         let zero_is_trunk = main.national_prefix() == Some("0");
         Some(typed.to_owned()).filter(|typed| possible(typed) && !(zero_is_trunk && typed.starts_with('0')))
     })
@@ -258,6 +266,8 @@ mod tests {
             ("+7 800 555-01-23", "", "78005550123"),
             ("011 15-2345-6789", "AR", "5491123456789"),
             ("070-123 45 67", "SE", "46701234567"),
+            ("+52 1 55 5555 0123", "", "525555550123"),
+            ("044 55 5555 0123", "MX", "525555550123"),
             ("447400123456", "US", "447400123456"),
             ("447700900123", "US", "447700900123"),
             ("447700900123", "", "447700900123"),
@@ -314,6 +324,7 @@ mod tests {
             ("+49 171", ""),
             ("+49 171 5550123 1715550 123", ""),
             ("+1 555-1212", ""),
+            ("123-456-7890", "US"),
         ] {
             assert_eq!(ph(raw, region), Err(Unusable::NotAPhone), "{raw}");
         }

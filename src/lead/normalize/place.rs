@@ -42,7 +42,10 @@ pub(super) fn postal_code(raw: &str, region: Option<Country>) -> Result<String, 
     // `D-10115`: letters alone in front of a dash are the country.
     let letters_only = !first.is_empty() && first.len() <= 3 && first.bytes().all(|b| b.is_ascii_alphabetic());
     let code = if letters_only { parts.next().unwrap_or_default() } else { first };
-    if code.len() > 12 || !code.is_ascii() || !code.bytes().any(|b| b.is_ascii_digit()) {
+    // No country's code has five letters in a row: a city is in the same field.
+    let has_word = code.split(|c: char| !c.is_ascii_alphabetic()).any(|letters| letters.len() > 4);
+    let fits = (2..=12).contains(&code.len()) && code.is_ascii();
+    if !fits || has_word || !code.bytes().any(|b| b.is_ascii_digit()) {
         return Err(Unusable::NotAPostalCode);
     }
     let is_us = region.is_some_and(|region| region.alpha2() == "US");
@@ -122,16 +125,19 @@ const STATES: &[(&str, &str)] = &[
     ("mp", "Northern Mariana Islands"),
     ("pr", "Puerto Rico"),
     ("vi", "US Virgin Islands|Virgin Islands|United States Virgin Islands|Virgin Islands, US"),
+    ("aa", "Armed Forces Americas"),
+    ("ae", "Armed Forces Europe"),
+    ("ap", "Armed Forces Pacific"),
     ("ab", "Alberta"),
     ("bc", "British Columbia|Colombie-Britannique"),
     ("mb", "Manitoba"),
     ("nb", "New Brunswick|Nouveau-Brunswick"),
-    ("nl", "Newfoundland and Labrador|Newfoundland|Terre-Neuve-et-Labrador"),
+    ("nl", "Newfoundland and Labrador|Newfoundland|Newfoundland & Labrador|Terre-Neuve-et-Labrador"),
     ("ns", "Nova Scotia|Nouvelle-Écosse"),
-    ("nt", "Northwest Territories|Territoires du Nord-Ouest"),
+    ("nt", "Northwest Territories|NWT|Territoires du Nord-Ouest"),
     ("nu", "Nunavut"),
     ("on", "Ontario"),
-    ("pe", "Prince Edward Island|Île-du-Prince-Édouard"),
+    ("pe", "Prince Edward Island|PEI|Île-du-Prince-Édouard"),
     ("qc", "Québec"),
     ("sk", "Saskatchewan"),
     ("yt", "Yukon|Yukon Territory"),
@@ -200,7 +206,7 @@ mod tests {
         ] {
             assert_eq!(postal_code(raw, Country::from_alpha2(region)).as_deref(), Ok(expected), "{raw}");
         }
-        for raw in ["Berlin", "n/a", "1234567890123"] {
+        for raw in ["Berlin", "n/a", "1234567890123", "10115 Berlin", "1"] {
             assert_eq!(postal_code(raw, None), Err(Unusable::NotAPostalCode), "{raw}");
         }
     }
