@@ -153,7 +153,8 @@ pub fn normalize(key: Key, raw: &str, region: Option<Country>) -> Result<Normali
         return Err(Unusable::Placeholder);
     }
     // An external id may well be a UUID without dashes.
-    if key != Key::ExternalId && visible.len() == 32 && visible.bytes().all(|b| b.is_ascii_hexdigit()) {
+    let is_md5 = |text: &str| key != Key::ExternalId && text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    if is_md5(visible) {
         return Err(Unusable::Md5);
     }
     let normalized = match key {
@@ -173,6 +174,10 @@ pub fn normalize(key: Key, raw: &str, region: Option<Country>) -> Result<Normali
         Key::Ge => gender::normalize(visible),
         Key::ExternalId => external_id(visible),
     }?;
+    // What is a hash or a placeholder only without its punctuation is nobody's name either.
+    if prehashed(&normalized).is_some() || is_md5(&normalized) || NOTHING.contains(&normalized.as_str()) {
+        return Err(Unusable::Placeholder);
+    }
     if normalized.is_empty() { Err(Unusable::Empty) } else { Ok(Normalized::Text(normalized)) }
 }
 

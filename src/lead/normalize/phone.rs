@@ -181,7 +181,11 @@ fn plausible(regions: &[&Metadata], typed: &str) -> Option<String> {
         return Some(number);
     }
     let main = regions.first()?;
+    let zero_is_trunk = main.national_prefix() == Some("0");
     let possible = |digits: &String| {
+        if zero_is_trunk && digits.starts_with('0') {
+            return false;
+        }
         let length = u16::try_from(digits.len()).unwrap_or(u16::MAX);
         // Canada's 310-1234 must not make 555-1212 a number: the short kinds count when assigned only.
         let common = [main.descriptors().fixed_line(), main.descriptors().mobile()];
@@ -189,10 +193,10 @@ fn plausible(regions: &[&Metadata], typed: &str) -> Option<String> {
     };
     let old = OLD_PREFIXES.iter().filter(|(code, _)| *code == main.country_code());
     let mut without_old = old.filter_map(|(_, prefix)| typed.strip_prefix(prefix)).map(str::to_owned);
-    without_trunk_prefix(main, typed).filter(possible).or_else(|| without_old.find(possible)).or_else(|| {
-        let zero_is_trunk = main.national_prefix() == Some("0");
-        Some(typed.to_owned()).filter(|typed| possible(typed) && !(zero_is_trunk && typed.starts_with('0')))
-    })
+    without_trunk_prefix(main, typed)
+        .filter(possible)
+        .or_else(|| without_old.find(possible))
+        .or_else(|| Some(typed.to_owned()).filter(possible))
 }
 
 /// What remains behind the prefix for calls within the country; `None` when there is none.
