@@ -32,7 +32,7 @@ pub(super) fn make(
         .first(Key::Country)
         .and_then(Country::from_name)
         .or(policy.default_country)
-        .or_else(|| Country::of_site(request.host_name()));
+        .or_else(|| Country::of_host(request.host_name()));
     let (match_keys, unusable) = MatchKeys::from_contact(contact, region);
     let all = |name| cookies(&request.headers).filter(move |(own, _)| *own == name).map(|(_, value)| value);
     let valid = |name| all(name).find(|value| landing::is_valid_cookie(value));

@@ -52,14 +52,33 @@ const TITLES: &[&str] = &[
     "mevrouw",
     "meneer",
     "drs",
+    "mej",
     "pani",
     "mgr",
     "fru",
     "fröken",
     "dipl.-ing",
+    "dr.-ing",
+    "mister",
+    "madam",
+    "sir",
+    "rev",
+    "reverend",
+    "doña",
+    "dña",
+    "profa",
+    "prof.ssa",
+    "sig.na",
 ];
-/// The same, but names without the dot.
-const DOTTED_TITLES: &[&str] = &["sig.", "ing.", "mag.", "ir.", "fr.", "avv.", "mw.", "hr.", "inż."];
+/// The same, but names or nothing without the dot; the second line follows a doctor's.
+const DOTTED_TITLES: &[&str] = &[
+    "sig.", "ing.", "mag.", "ir.", "fr.", "avv.", "mw.", "hr.", "inż.", "hon.", "lic.", "eng.", "exmo.", "exma.",
+    "med.", "h.c.", "mult.", "rer.", "nat.", "phil.", "jur.", "iur.", "hab.", "habil.", "techn.",
+];
+/// Behind a name; they say what a person learned, not what the family is called.
+const DEGREES: &[&str] = &["phd", "ph.d", "dphil", "mba", "msc", "m.sc", "bsc", "b.sc", "llm", "ll.m", "m.d", "esq"];
+/// The same, but names where no comma is before them.
+const DEGREES_BEHIND_A_COMMA: &[&str] = &["md", "ma", "ba", "jd", "rn", "dds", "cpa"];
 /// Behind a name.
 const SUFFIXES: &[&str] =
     &["jr", "sr", "ii", "iii", "iv", "phd", "ph.d", "md", "m.d", "mba", "msc", "bsc", "esq", "jun", "sen"];
@@ -91,6 +110,8 @@ pub(super) fn without_titles(name: &str) -> &str {
         let glued = word.find('.').map(|dot| dot + 1).and_then(|end| word.split_at_checked(end));
         let after = if is_title(word) {
             rest.get(word.len()..)
+        } else if word.eq_ignore_ascii_case("de") && rest.get(2..8).is_some_and(|w| w.eq_ignore_ascii_case(" heer ")) {
+            rest.get(8..)
         } else if let Some((title, name)) = glued
             && is_title(title)
             && name.chars().filter(|c| c.is_alphabetic()).count() > 2
@@ -104,6 +125,21 @@ pub(super) fn without_titles(name: &str) -> &str {
             _ => return rest,
         }
     }
+}
+
+/// A name without the degrees behind it. `Jr.` stays: it is part of the name that a passport shows.
+pub(super) fn without_degrees(name: &str) -> &str {
+    let ends = |c: char| c == ',' || c.is_whitespace();
+    let mut rest = name.trim_end_matches(ends);
+    while let Some((before, word)) = rest.rsplit_once(ends) {
+        let comma = rest.trim_end_matches(word).trim_end().ends_with(',');
+        let degree = is_one_of(word, DEGREES) || comma && is_one_of(word, DEGREES_BEHIND_A_COMMA);
+        if !degree || !before.chars().any(char::is_alphabetic) {
+            break;
+        }
+        rest = before.trim_end_matches(ends);
+    }
+    rest
 }
 
 fn parts(full: &str) -> Option<(Option<String>, Option<String>)> {
@@ -265,6 +301,24 @@ mod tests {
         assert_eq!(without_titles("Herr"), "Herr");
         assert_eq!(without_titles("Dott.ssa Ana"), "Ana");
         assert_eq!(without_titles("Sig Hansen"), "Sig Hansen");
+        assert_eq!(without_titles("Dr. med. Ana"), "Ana");
+        assert_eq!(without_titles("De heer Jansen"), "Jansen");
+        assert_eq!(without_titles("De Heer"), "De Heer");
+    }
+
+    #[test]
+    fn degrees_go_and_what_a_family_is_called_stays() {
+        for (name, expected) in [
+            ("Ruiz, PhD", "Ruiz"),
+            ("Ruiz Ph.D.", "Ruiz"),
+            ("Ruiz, MD, MBA", "Ruiz"),
+            ("Rahman Md", "Rahman Md"),
+            ("Smith, Jr.", "Smith, Jr."),
+            ("PhD", "PhD"),
+            ("Ma", "Ma"),
+        ] {
+            assert_eq!(without_degrees(name), expected, "{name}");
+        }
     }
 
     proptest! {

@@ -19,22 +19,25 @@ impl Country {
         is_code.then(|| INDEX.get(&code.to_ascii_lowercase()).copied()).flatten()
     }
 
-    /// The country of a site by its top-level domain, where that is used as a country's: not `.io`, `.tv`, `.me`.
-    #[must_use]
-    pub fn of_site(host: &str) -> Option<Self> {
-        let label = host.trim_end_matches('.').rsplit_once('.')?.1.to_ascii_lowercase();
-        (!USED_AS_GENERIC.contains(&label.as_str())).then(|| Self::from_alpha2(&label)).flatten()
-    }
-
     /// A name (see `countries.txt` for the languages), an alpha-2 or an alpha-3 code. Whole names only: a part of a
-    /// name, or one with something added, is not guessed at; a remark in brackets is ignored.
+    /// name, or one with something added, is not guessed at; an article and a remark in brackets are ignored, and a name
+    /// may be given twice (`Suisse/Schweiz`, `DE - Germany`).
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        let find = |name: &str| {
-            let key = fold(name);
-            INDEX.get(&key).or_else(|| INDEX.get(key.strip_prefix("the")?)).copied()
-        };
-        find(name).or_else(|| find(name.split_once('(')?.0))
+        one_name(name).or_else(|| one_name(name.split_once('(')?.0)).or_else(|| {
+            let separator = ["/", " - ", ","].into_iter().find(|separator| name.contains(separator))?;
+            let mut named = name.split(separator).map(one_name);
+            let first = named.next()??;
+            named.all(|other| other == Some(first)).then_some(first)
+        })
+    }
+
+    /// The country that a host name belongs to: `example.de`. Top-level domains that the whole world uses belong to none.
+    #[must_use]
+    pub fn of_host(host: &str) -> Option<Self> {
+        let (_, top) = host.trim_end_matches('.').rsplit_once('.')?;
+        let worldwide = WORLDWIDE.iter().any(|other| other.eq_ignore_ascii_case(top));
+        if worldwide { None } else { Self::from_alpha2(top) }
     }
 
     /// The code, upper case.
@@ -49,6 +52,27 @@ impl fmt::Debug for Country {
         f.write_str(&self.alpha2())
     }
 }
+
+fn one_name(name: &str) -> Option<Country> {
+    let find = |name: &str| INDEX.get(&fold(name)).copied();
+    find(name).or_else(|| {
+        let (article, rest) = name.trim_start().split_once([' ', '\'', '’'])?;
+        find(rest).filter(|_| ARTICLES.contains(&article.to_lowercase().as_str()))
+    })
+}
+
+/// Of names of countries, in the languages that have any.
+const ARTICLES: &[&str] = &[
+    "the", "die", "der", "das", "le", "la", "les", "l", "el", "los", "las", "il", "lo", "gli", "i", "o", "a", "os",
+    "as", "de", "het",
+];
+
+/// Country-code domains that are sold for what their letters look like.
+const WORLDWIDE: &[&str] = &[
+    "ac", "ag", "ai", "am", "as", "bz", "cc", "cd", "cf", "co", "cx", "dj", "fm", "ga", "gd", "gg", "gl", "gq", "gs",
+    "im", "io", "la", "lc", "ly", "me", "mn", "ms", "mu", "nu", "pm", "pn", "pw", "re", "sc", "sh", "sr", "st", "su",
+    "tc", "tf", "tk", "tl", "to", "tv", "vc", "vg", "vu", "wf", "ws", "yt",
+];
 
 /// Folded codes and names.
 static INDEX: LazyLock<HashMap<String, Country>> = LazyLock::new(|| entries().collect());
@@ -69,13 +93,6 @@ fn spellings(name: &str) -> [String; 3] {
     let spelt_out = name.replace(" & ", " and ").replace("St. ", "Saint ");
     [fold(name), fold(&without_umlauts), fold(&spelt_out)]
 }
-
-/// Country domains that anybody takes, for what their letters mean.
-const USED_AS_GENERIC: &[&str] = &[
-    "ac", "ag", "ai", "am", "as", "bz", "cc", "cd", "co", "dj", "fm", "gg", "gl", "im", "io", "je", "la", "li", "ly",
-    "me", "ms", "mu", "nu", "pn", "pw", "sc", "sh", "so", "st", "su", "tc", "tk", "tl", "to", "tv", "vc", "vg", "vu",
-    "ws",
-];
 
 #[cfg(test)]
 mod tests {
@@ -114,6 +131,11 @@ mod tests {
             ("Россия", "RU"),
             ("Türkiye", "TR"),
             ("Turkey", "TR"),
+            ("die Schweiz", "CH"),
+            ("L'Italie", "IT"),
+            ("Suisse/Schweiz", "CH"),
+            ("DE - Germany", "DE"),
+            ("England, UK", "GB"),
             ("Côte d'Ivoire", "CI"),
             ("Niger", "NE"),
             ("Nigeria", "NG"),
@@ -124,7 +146,7 @@ mod tests {
 
     #[test]
     fn unknown_names_are_not_guessed_at() {
-        for name in ["", "Atlantis", "Ger", "zz", "Germany and Austria", "the"] {
+        for name in ["", "Atlantis", "Ger", "zz", "Germany and Austria", "Germany/Austria", "Germany, Europe", "the"] {
             assert_eq!(Country::from_name(name), None, "{name}");
         }
         assert_eq!(Country::from_alpha2("DEU"), None);
@@ -134,19 +156,19 @@ mod tests {
     }
 
     #[test]
-    fn a_sites_country_is_that_of_its_domain() {
-        for (host, country) in [
-            ("shop.example.de", Some("DE")),
-            ("www.shop.co.uk", Some("GB")),
-            ("shop.it.", Some("IT")),
-            ("shop.in", Some("IN")),
-            ("shop.io", None),
-            ("shop.com", None),
-            ("shop.eu", None),
+    fn a_host_has_the_country_of_its_top_level_domain() {
+        for (host, code) in [
+            ("example.de", Some("DE")),
+            ("shop.example.co.uk", Some("GB")),
+            ("EXAMPLE.IT.", Some("IT")),
+            ("example.com", None),
+            ("example.io", None),
+            ("example.eu", None),
+            ("203.0.113.42", None),
             ("localhost", None),
-            ("192.0.2.1", None),
+            ("de", None),
         ] {
-            assert_eq!(Country::of_site(host), country.and_then(Country::from_alpha2), "{host}");
+            assert_eq!(Country::of_host(host).map(Country::alpha2).as_deref(), code, "{host}");
         }
     }
 

@@ -26,6 +26,10 @@ use text::{compact, lower_nfc, without_invisible};
 const MAX_BYTES: usize = 512;
 /// Longest suffix behind a hash (see [`prehashed`]).
 const MAX_SUFFIX: usize = 16;
+/// In front of a first name these are an initial and a syllable; in front of a last name, French and Polish for Mr.
+const LAST_NAME_TITLES: [&str; 2] = ["M. ", "Pan "];
+/// What people and programs write where there is nothing to write, lower case.
+const NOTHING: [&str; 3] = ["n/a", "undefined", "[object object]"];
 /// SHA-256 of nothing: what a page sends that hashed an empty field.
 const HASH_OF_NOTHING: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
@@ -56,13 +60,13 @@ pub enum Unusable {
     NotAPostalCode,
     /// Not a country's code or name.
     UnknownCountry,
-    /// Not a calendar date between 1900 and 2100.
+    /// Not a calendar date on which a living person can be born.
     NotADate,
     /// A date that may be two.
     AmbiguousDate,
     /// Not a word for female or male.
     UnknownGender,
-    /// What programs write where there is no id: it would make strangers one person.
+    /// What is written where there is nothing to write: as an id it would make strangers one person.
     Placeholder,
 }
 
@@ -145,24 +149,35 @@ pub fn normalize(key: Key, raw: &str, region: Option<Country>) -> Result<Normali
     if let Some(hash) = prehashed(visible) {
         return if hash == HASH_OF_NOTHING { Err(Unusable::HashOfNothing) } else { Ok(Normalized::Hash(hash)) };
     }
+    if NOTHING.contains(&visible.to_lowercase().as_str()) {
+        return Err(Unusable::Placeholder);
+    }
     // An external id may well be a UUID without dashes.
-    if key != Key::ExternalId && visible.len() == 32 && visible.bytes().all(|b| b.is_ascii_hexdigit()) {
+    let is_md5 = |text: &str| key != Key::ExternalId && text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    if is_md5(visible) {
         return Err(Unusable::Md5);
     }
     let normalized = match key {
         Key::Em => email::normalize(visible),
-        Key::Ph => phone::normalize(raw, region),
-        Key::Fn | Key::Ln => person_name(raw),
-        Key::Ct => place::city(raw),
-        Key::St => place::state(raw),
-        Key::Zp => place::postal_code(raw, region),
-        Key::Country => {
-            Country::from_name(raw).map(|country| country.alpha2().to_lowercase()).ok_or(Unusable::UnknownCountry)
+        Key::Ph => phone::normalize(visible, region),
+        Key::Fn => person_name(visible),
+        Key::Ln => {
+            person_name(LAST_NAME_TITLES.iter().find_map(|title| visible.strip_prefix(title)).unwrap_or(visible))
         }
-        Key::Db => date::normalize(raw),
-        Key::Ge => gender::normalize(raw),
+        Key::Ct => place::city(visible),
+        Key::St => place::state(visible),
+        Key::Zp => place::postal_code(visible, region),
+        Key::Country => {
+            Country::from_name(visible).map(|country| country.alpha2().to_lowercase()).ok_or(Unusable::UnknownCountry)
+        }
+        Key::Db => date::normalize(visible),
+        Key::Ge => gender::normalize(visible),
         Key::ExternalId => external_id(visible),
     }?;
+    // What is a hash or a placeholder only without its punctuation is nobody's name either.
+    if prehashed(&normalized).is_some() || is_md5(&normalized) || NOTHING.contains(&normalized.as_str()) {
+        return Err(Unusable::Placeholder);
+    }
     if normalized.is_empty() { Err(Unusable::Empty) } else { Ok(Normalized::Text(normalized)) }
 }
 
@@ -188,9 +203,9 @@ fn prehashed(text: &str) -> Option<String> {
     (hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit()) && is_suffix).then(|| hash.to_ascii_lowercase())
 }
 
-/// Titles, whitespace and punctuation go; accents and every script stay, as in Meta's own example `valéry`.
+/// Titles, degrees, whitespace and punctuation go; accents and every script stay, as in Meta's own example `valéry`.
 fn person_name(raw: &str) -> Result<String, Unusable> {
-    let name = compact(name::without_titles(raw));
+    let name = compact(name::without_degrees(name::without_titles(raw)));
     // An e-mail or web address without its punctuation would pass for a name.
     let is_address = raw.contains('@') || raw.contains("://");
     if is_address || !name.chars().any(char::is_alphabetic) {
@@ -203,9 +218,14 @@ fn person_name(raw: &str) -> Result<String, Unusable> {
 fn external_id(visible: &str) -> Result<String, Unusable> {
     let id: String = visible.chars().filter(|c| !c.is_whitespace()).collect();
     let id = lower_nfc(&id);
-    // WordPress calls every visitor that is not logged in 0.
-    let placeholder =
-        matches!(id.as_str(), "0" | "null" | "undefined" | "nan" | "none" | "false" | "guest" | "anonymous");
+    // WordPress calls every visitor that is not logged in 0; a UUID of zeros is nobody's.
+    let zeros = id.chars().all(|c| matches!(c, '0' | '-'));
+    let word = id.trim_matches(['(', ')', '<', '>', '"']);
+    let placeholder = zeros
+        || matches!(
+            word,
+            "-1" | "null" | "nil" | "nan" | "none" | "true" | "false" | "unknown" | "guest" | "anonymous"
+        );
     if placeholder || !id.chars().any(char::is_alphanumeric) { Err(Unusable::Placeholder) } else { Ok(id) }
 }
 
@@ -296,7 +316,7 @@ mod tests {
     fn external_ids_are_lowered_and_placeholders_refused() {
         assert_eq!(text(Key::ExternalId, " Customer 42-A ").as_deref(), Ok("customer42-a"));
         assert_eq!(text(Key::ExternalId, "K \u{301}").as_deref(), Ok("\u{1e31}"));
-        for raw in ["0", "null", "Guest", "---"] {
+        for raw in ["0", "null", "(null)", "Guest", "---", "00000000-0000-0000-0000-000000000000", "[object Object]"] {
             assert_eq!(text(Key::ExternalId, raw), Err(Unusable::Placeholder), "{raw}");
         }
     }

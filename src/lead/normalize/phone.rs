@@ -19,15 +19,22 @@ const MIN_DIGITS: usize = 8;
 const MIN_BEFORE_REMARK: usize = 5;
 /// Without `+` and without region, fewer digits are as likely a national number of some country.
 const MIN_BARE_INTERNATIONAL: usize = 11;
+/// Longer than 00 and 011.
+const LONG_PREFIX: usize = 4;
+/// Mexico dropped its prefixes in 2019; people and messengers (`+52 1 …`) still write them.
+const OLD_PREFIXES: [(u16, &str); 4] = [(52, "044"), (52, "045"), (52, "01"), (52, "1")];
 /// Italy and San Marino: the zero of `+39 (0)6` is part of the number.
 const KEEPS_ZERO: [u16; 2] = [39, 378];
 
 pub(super) fn normalize(raw: &str, region: Option<Country>) -> Result<String, Unusable> {
     let typed = Typed::read(raw)?;
+    let meta = region.and_then(|region| DATABASE.by_id(region.alpha2().as_str()));
     if typed.international {
-        return international(&typed.digits, plausible);
+        // Australia's 0011 begins like everybody else's 00.
+        let abroad = meta.and_then(|meta| dialled_abroad(meta, &typed.digits, LONG_PREFIX));
+        return abroad.map_or_else(|| international(&typed.digits, plausible), Ok);
     }
-    let Some(meta) = region.and_then(|region| DATABASE.by_id(region.alpha2().as_str())) else {
+    let Some(meta) = meta else {
         return bare_international(&typed.digits).ok_or(Unusable::NoCountryCode);
     };
     let code = meta.country_code();
@@ -35,17 +42,19 @@ pub(super) fn normalize(raw: &str, region: Option<Country>) -> Result<String, Un
     let own_code = || typed.digits.strip_prefix(&code.to_string()).and_then(own);
     // Where calls within the country begin with a zero, 49 171 … without one is rather a country code than an area code.
     let code_first = meta.national_prefix() == Some("0");
-    let first =
-        if code_first { own_code().or_else(|| own(&typed.digits)) } else { own(&typed.digits).or_else(own_code) };
+    let plausible_code = || number(code, &plausible(&[meta], typed.digits.strip_prefix(&code.to_string())?)?);
+    let long_enough = typed.digits.len() >= MIN_BARE_INTERNATIONAL;
+    let first = if code_first {
+        own_code().or_else(|| plausible_code().filter(|_| long_enough)).or_else(|| own(&typed.digits))
+    } else {
+        own(&typed.digits).or_else(own_code)
+    };
     first
-        .or_else(|| {
-            // The region's way of dialling abroad: 011 in North America, 0011 in Australia.
-            let dialled = meta.international_prefix()?.find(&typed.digits).filter(|found| found.start() == 0)?.end();
-            international(typed.digits.get(dialled..)?, plausible).ok()
-        })
+        .or_else(|| dialled_abroad(meta, &typed.digits, 0))
         .or_else(|| bare_international(&typed.digits))
+        // The country code before the whole: a normal form must not gain a second one.
+        .or_else(plausible_code)
         .or_else(|| number(code, &plausible(&[meta], &typed.digits)?))
-        .or_else(|| number(code, &plausible(&[meta], typed.digits.strip_prefix(&code.to_string())?)?))
         .ok_or(Unusable::NotAPhone)
 }
 
@@ -125,15 +134,30 @@ fn international(digits: &str, significant: impl Fn(&[&Metadata], &str) -> Optio
     Err(Unusable::NoCountryCode)
 }
 
-/// Digits that are a complete, assigned international number although nothing says so.
+/// A number behind the region's way of dialling abroad, if that has so many digits: 011 in North America, 0011 in Australia.
+fn dialled_abroad(meta: &Metadata, digits: &str, at_least: usize) -> Option<String> {
+    let prefix = meta.international_prefix()?.find(digits).filter(|found| found.start() == 0)?.end();
+    international(digits.get(prefix..).filter(|_| prefix >= at_least)?, plausible).ok()
+}
+
+/// Digits that are a complete international number although nothing says so: an assigned one, or longer than the numbers
+/// of any country but a few.
 fn bare_international(digits: &str) -> Option<String> {
     let assigned =
         |regions: &[&Metadata], rest: &str| regions.iter().any(|meta| is_assigned(meta, rest)).then(|| rest.to_owned());
-    let long_enough = digits.len() >= MIN_BARE_INTERNATIONAL && !digits.starts_with('0');
-    long_enough.then(|| international(digits, assigned).ok()).flatten()
+    if digits.len() < MIN_BARE_INTERNATIONAL || digits.starts_with('0') {
+        return None;
+    }
+    let too_long_for_one_country = digits.len() > MIN_BARE_INTERNATIONAL;
+    let plausible = || international(digits, plausible).ok().filter(|_| too_long_for_one_country);
+    international(digits, assigned).ok().or_else(plausible)
 }
 
 fn number(code: u16, significant: &str) -> Option<String> {
+    // North American area codes start with 2 at the lowest: 123 456 7890 is what people type who do not want calls.
+    if code == 1 && significant.starts_with(['0', '1']) {
+        return None;
+    }
     let number = format!("{code}{significant}");
     (MIN_DIGITS..=MAX_DIGITS).contains(&number.len()).then_some(number)
 }
@@ -157,14 +181,22 @@ fn plausible(regions: &[&Metadata], typed: &str) -> Option<String> {
         return Some(number);
     }
     let main = regions.first()?;
+    let zero_is_trunk = main.national_prefix() == Some("0");
     let possible = |digits: &String| {
+        if zero_is_trunk && digits.starts_with('0') {
+            return false;
+        }
         let length = u16::try_from(digits.len()).unwrap_or(u16::MAX);
-        kinds(main).any(|kind| kind.possible_length().contains(&length))
+        // Canada's 310-1234 must not make 555-1212 a number: the short kinds count when assigned only.
+        let common = [main.descriptors().fixed_line(), main.descriptors().mobile()];
+        common.into_iter().flatten().any(|kind| kind.possible_length().contains(&length))
     };
-    without_trunk_prefix(main, typed).filter(possible).or_else(|| {
-        let zero_is_trunk = main.national_prefix() == Some("0");
-        Some(typed.to_owned()).filter(|typed| possible(typed) && !(zero_is_trunk && typed.starts_with('0')))
-    })
+    let old = OLD_PREFIXES.iter().filter(|(code, _)| *code == main.country_code());
+    let mut without_old = old.filter_map(|(_, prefix)| typed.strip_prefix(prefix)).map(str::to_owned);
+    without_trunk_prefix(main, typed)
+        .filter(possible)
+        .or_else(|| without_old.find(possible))
+        .or_else(|| Some(typed.to_owned()).filter(possible))
 }
 
 /// What remains behind the prefix for calls within the country; `None` when there is none.
@@ -238,7 +270,13 @@ mod tests {
             ("+7 800 555-01-23", "", "78005550123"),
             ("011 15-2345-6789", "AR", "5491123456789"),
             ("070-123 45 67", "SE", "46701234567"),
+            ("+52 1 55 5555 0123", "", "525555550123"),
+            ("044 55 5555 0123", "MX", "525555550123"),
             ("447400123456", "US", "447400123456"),
+            ("447700900123", "US", "447700900123"),
+            ("447700900123", "", "447700900123"),
+            ("492079460018", "DE", "492079460018"),
+            ("396505551212", "IT", "396505551212"),
             ("٠١٧١ ٥٥٥ ٠١٢٣٤", "DE", "4917155501234"),
             ("＋４９ １７１ ５５５０１２３", "", "491715550123"),
             ("tel:+49-171-5550123", "", "491715550123"),
@@ -247,6 +285,8 @@ mod tests {
             ("447700900123", "GB", "447700900123"),
             ("01 99 00 12 34", "FR", "33199001234"),
             ("0491 570 006", "AU", "61491570006"),
+            ("0011 44 7700 900123", "AU", "447700900123"),
+            ("0044 7700 900123", "AU", "447700900123"),
         ] {
             assert_eq!(ph(raw, region).as_deref(), Ok(expected), "{raw} {region}");
         }
@@ -279,6 +319,7 @@ mod tests {
     fn what_cannot_be_a_number_is_unusable() {
         for (raw, region) in [
             ("555-1212", "US"),
+            ("555-1212", "CA"),
             ("12345", "DE"),
             ("call me", "DE"),
             ("ana1234567@example.com", "US"),
@@ -287,6 +328,7 @@ mod tests {
             ("+49 171", ""),
             ("+49 171 5550123 1715550 123", ""),
             ("+1 555-1212", ""),
+            ("123-456-7890", "US"),
         ] {
             assert_eq!(ph(raw, region), Err(Unusable::NotAPhone), "{raw}");
         }

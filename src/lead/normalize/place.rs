@@ -1,6 +1,6 @@
 //! `ct`, `st`, `zp`.
 
-use super::text::{compact, fold};
+use super::text::{ascii_digit, compact, fold};
 use super::{Country, Unusable};
 
 /// Letters of every script with their accents, as Meta's text and SDKs have it; digits (a postal code in the same
@@ -22,25 +22,49 @@ pub(super) fn state(raw: &str) -> Result<String, Unusable> {
     // `US-CA`: ISO 3166-2.
     let iso = raw.trim().split_once('-').filter(|(country, _)| matches!(fold(country).as_str(), "us" | "ca"));
     let iso = iso.map(|(_, code)| fold(code)).unwrap_or_default();
-    let found = STATES
-        .iter()
-        .find(|(code, names)| *code == key || *code == iso || names.split('|').any(|name| fold(name) == key));
+    // `California (CA)`: what lists put behind a name.
+    let bare = raw.split_once('(').map(|(name, _)| fold(name)).unwrap_or_default();
+    let is_named = |names: &str| names.split('|').map(fold).any(|name| name == key || name == bare);
+    let found = STATES.iter().find(|(code, names)| *code == key || *code == iso || is_named(names));
     Ok(found.map_or(name, |(code, _)| (*code).to_owned()))
 }
 
 /// Letters and digits up to the first dash; US codes are five digits.
 pub(super) fn postal_code(raw: &str, region: Option<Country>) -> Result<String, Unusable> {
-    let mut parts = raw.split(|c: char| matches!(c, '-' | '\u{2010}'..='\u{2015}' | '\u{2212}')).map(compact);
+    let raw: String = raw.chars().map(|c| ascii_digit(c).unwrap_or(c)).collect();
+    let whole = compact(&raw);
+    if is_letter_code(&whole) {
+        return Ok(whole);
+    }
+    let is_dash = |c: char| matches!(c, '-' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{FF0D}');
+    let mut parts = raw.split(is_dash).map(compact);
     let first = parts.next().unwrap_or_default();
     // `D-10115`: letters alone in front of a dash are the country.
     let letters_only = !first.is_empty() && first.len() <= 3 && first.bytes().all(|b| b.is_ascii_alphabetic());
     let code = if letters_only { parts.next().unwrap_or_default() } else { first };
-    if code.len() > 12 || !code.bytes().any(|b| b.is_ascii_digit()) {
+    // No country's code has five letters in a row: a city is in the same field.
+    let has_word = code.split(|c: char| !c.is_ascii_alphabetic()).any(|letters| letters.len() > 4);
+    let fits = (2..=12).contains(&code.len()) && code.is_ascii();
+    if !fits || has_word || !code.bytes().any(|b| b.is_ascii_digit()) {
         return Err(Unusable::NotAPostalCode);
     }
     let is_us = region.is_some_and(|region| region.alpha2() == "US");
     let zip = code.get(..5).filter(|_| is_us && code.len() == 9 && code.bytes().all(|b| b.is_ascii_digit()));
     Ok(zip.map_or_else(|| code.clone(), str::to_owned))
+}
+
+/// Canada, the United Kingdom, the Netherlands: a dash in `K1A-0B1` is a space to whoever typed it, and cutting there
+/// would leave a district.
+fn is_letter_code(code: &str) -> bool {
+    let shape: String = code
+        .chars()
+        .map(|c| match c {
+            '0'..='9' => '9',
+            'a'..='z' => 'a',
+            _ => '?',
+        })
+        .collect();
+    matches!(shape.as_str(), "a9a9a9" | "9999aa" | "a99aa" | "a999aa" | "aa99aa" | "aa999aa" | "a9a9aa" | "aa9a9aa")
 }
 
 /// USPS and Canada Post codes; French names of provinces beside the English ones.
@@ -100,17 +124,20 @@ const STATES: &[(&str, &str)] = &[
     ("gu", "Guam"),
     ("mp", "Northern Mariana Islands"),
     ("pr", "Puerto Rico"),
-    ("vi", "US Virgin Islands|Virgin Islands|United States Virgin Islands"),
+    ("vi", "US Virgin Islands|Virgin Islands|United States Virgin Islands|Virgin Islands, US"),
+    ("aa", "Armed Forces Americas"),
+    ("ae", "Armed Forces Europe"),
+    ("ap", "Armed Forces Pacific"),
     ("ab", "Alberta"),
     ("bc", "British Columbia|Colombie-Britannique"),
     ("mb", "Manitoba"),
     ("nb", "New Brunswick|Nouveau-Brunswick"),
-    ("nl", "Newfoundland and Labrador|Newfoundland|Terre-Neuve-et-Labrador"),
+    ("nl", "Newfoundland and Labrador|Newfoundland|Newfoundland & Labrador|Terre-Neuve-et-Labrador"),
     ("ns", "Nova Scotia|Nouvelle-Écosse"),
-    ("nt", "Northwest Territories|Territoires du Nord-Ouest"),
+    ("nt", "Northwest Territories|NWT|Territoires du Nord-Ouest"),
     ("nu", "Nunavut"),
     ("on", "Ontario"),
-    ("pe", "Prince Edward Island|Île-du-Prince-Édouard"),
+    ("pe", "Prince Edward Island|PEI|Île-du-Prince-Édouard"),
     ("qc", "Québec"),
     ("sk", "Saskatchewan"),
     ("yt", "Yukon|Yukon Territory"),
@@ -150,6 +177,7 @@ mod tests {
             ("New South Wales", "newsouthwales"),
             ("Bayern", "bayern"),
             ("Île-de-France", "îledefrance"),
+            ("Texas (TX)", "tx"),
             ("State of West Virginia", "stateofwestvirginia"),
         ] {
             assert_eq!(state(raw).as_deref(), Ok(expected), "{raw}");
@@ -170,11 +198,15 @@ mod tests {
             ("00-950", "PL", "00"),
             ("D-10115", "DE", "10115"),
             ("K1A 0B1", "CA", "k1a0b1"),
+            ("K1A-0B1", "CA", "k1a0b1"),
+            ("SW1A-1AA", "GB", "sw1a1aa"),
+            ("NL-1234 AB", "NL", "1234ab"),
+            ("１００－０００１", "JP", "100"),
             ("94025\u{2013}1234", "", "94025"),
         ] {
             assert_eq!(postal_code(raw, Country::from_alpha2(region)).as_deref(), Ok(expected), "{raw}");
         }
-        for raw in ["Berlin", "n/a", "1234567890123"] {
+        for raw in ["Berlin", "n/a", "1234567890123", "10115 Berlin", "1"] {
             assert_eq!(postal_code(raw, None), Err(Unusable::NotAPostalCode), "{raw}");
         }
     }

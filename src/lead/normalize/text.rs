@@ -31,7 +31,8 @@ pub(super) fn fold(text: &str) -> String {
     key
 }
 
-/// Without the characters that pasting brings along and nobody sees, and without no-break spaces.
+/// Without the characters that pasting brings along and nobody sees. Spaces of every width stay: within a value they
+/// separate.
 pub(super) fn without_invisible(text: &str) -> String {
     text.chars().filter(|c| !is_invisible(*c)).collect()
 }
@@ -44,15 +45,16 @@ pub(super) fn ascii_digit(c: char) -> Option<char> {
 }
 
 fn counts(c: char) -> bool {
-    let mark = is_combining_mark(c)
-        && !matches!(c, '\u{FE00}'..='\u{FE0F}' | '\u{20D0}'..='\u{20FF}' | '\u{E0100}'..='\u{E01EF}');
+    let mark = is_combining_mark(c) && !matches!(c, '\u{20D0}'..='\u{20FF}') && !is_invisible(c);
     // U+02BC is how keyboards of some scripts type the apostrophe of a name; Unicode calls it a letter.
-    mark || c.is_alphanumeric() && !matches!(c, '\u{2B9}'..='\u{2BF}')
+    mark || c.is_alphanumeric() && !is_invisible(c) && !matches!(c, '\u{2B9}'..='\u{2BF}')
 }
 
+/// Unicode's default-ignorable characters, as far as text fields meet them.
 fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{A0}' | '\u{AD}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202F}'
-        | '\u{2007}' | '\u{2060}'..='\u{206F}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}')
+    matches!(c, '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}' | '\u{1160}' | '\u{180B}'..='\u{180E}'
+        | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{3164}'
+        | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E0FFF}')
 }
 
 #[cfg(test)]
