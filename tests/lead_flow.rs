@@ -475,6 +475,15 @@ fn click_ids_of_other_networks_are_kept_with_consent_and_handed_to_the_site() {
     assert!(page.contains("gclid=Cj0-K_a"), "it is shown with the lead");
     assert!(page.contains("Match-key coverage of 1 leads"));
     assert_eq!(proxy.metric("capi_lead_match_keys_total{key=\"em\"}"), 1);
+    send(
+        proxy.address,
+        &form_post("/quote", "shop.example", &[GRANTED, REFERER], "email=b%40example.com&country=Nowhere"),
+    );
+    let unusable = || {
+        let text = send(proxy.admin, b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").text();
+        text.lines().any(|line| line.starts_with("capi_unusable_values_total{key=\"country\",reason="))
+    };
+    wait_until("the value that could not be used", unusable);
 }
 
 #[test]

@@ -28,6 +28,15 @@ pub fn render(samples: &[Sample], decisions: &BTreeMap<(DecisionKind, Reason), u
     for (key, count) in &coverage.keys {
         let _ = writeln!(out, "capi_lead_match_keys_total{{key=\"{key}\"}} {count}");
     }
+    if !coverage.unusable.is_empty() {
+        out.push_str(
+            "# HELP capi_unusable_values_total Contact values of leads that could not be used and were left out.\n",
+        );
+        out.push_str("# TYPE capi_unusable_values_total counter\n");
+    }
+    for ((key, reason), count) in &coverage.unusable {
+        let _ = writeln!(out, "capi_unusable_values_total{{key=\"{key}\",reason=\"{reason}\"}} {count}");
+    }
     out
 }
 

@@ -40,6 +40,8 @@ pub struct Report {
     pub click_ids: Vec<String>,
     /// What the event carries of the visitor, by Meta's names.
     pub match_keys: Vec<&'static str>,
+    /// Contact values that could not be used: match key and reason.
+    pub unusable: Vec<(&'static str, &'static str)>,
     /// Match keys found in the form.
     pub roles: Vec<&'static str>,
     /// The id it goes out under.
@@ -80,6 +82,7 @@ impl Report {
             consent: None,
             click_ids: Vec::new(),
             match_keys: Vec::new(),
+            unusable: Vec::new(),
             roles: Vec::new(),
             event_id: None,
             event_id_source: None,
@@ -100,6 +103,7 @@ impl Report {
         self.marker.clone_from(&decision.marker);
         self.consent = decision.consent.as_ref().map(|consent| (consent.state.code(), consent.reason.clone()));
         self.roles = decision.roles.iter().map(|source| source.role).collect();
+        self.unusable = decision.unusable.iter().map(|(key, why)| (key.name(), *why)).collect();
         self.click_ids = decision.click_ids.iter().map(|(name, id)| format!("{name}={id}")).collect();
         self.event_id_source = decision.event_id_source;
     }
@@ -120,6 +124,8 @@ pub struct Coverage {
     pub leads: u64,
     /// Those with the key.
     pub keys: BTreeMap<&'static str, u64>,
+    /// Contact values that could not be used, by match key and reason.
+    pub unusable: BTreeMap<(&'static str, &'static str), u64>,
 }
 
 impl Reports {
@@ -131,6 +137,9 @@ impl Reports {
             coverage.leads += 1;
             for key in &report.match_keys {
                 *coverage.keys.entry(key).or_default() += 1;
+            }
+            for unusable in &report.unusable {
+                *coverage.unusable.entry(*unusable).or_default() += 1;
             }
         }
         let (consent, why) = report.consent.as_ref().map(|(state, why)| (*state, why.as_str())).unzip();
@@ -147,6 +156,7 @@ impl Reports {
             consent,
             consent_reason = why,
             roles = some(&report.roles.join(",")),
+            unusable = some(&report.unusable.iter().map(|(key, why)| format!("{key}:{why}")).collect::<Vec<_>>().join(" ")),
             click_ids = some(&report.click_ids.join(" ")),
             event_id = report.event_id,
             event_id_source = report.event_id_source,
