@@ -197,8 +197,8 @@ impl Page {
         best.filter(|(score, _)| *score > 0).map(|(_, form)| form)
     }
 
-    /// Whether a form is (still) on this page: one with at least half of the fields that people fill in. Of a page that was
-    /// cut it cannot be said that it is not.
+    /// Whether a form is (still) on this page: one with most of the fields that people fill in; a newsletter's
+    /// e-mail field is no contact form. Of a page that was cut it cannot be said that it is not.
     #[must_use]
     pub fn has_form(&self, form: &PageForm) -> bool {
         let typed: Vec<_> = form.fields.iter().filter(|field| field.kind.is_typed()).collect();
@@ -206,7 +206,7 @@ impl Page {
             || self.forms.iter().any(|own| {
                 let shared =
                     typed.iter().filter(|field| own.fields.iter().any(|other| other.name == field.name)).count();
-                shared * 2 >= typed.len()
+                typed.is_empty() || shared * 2 > typed.len()
             })
     }
 }
@@ -364,6 +364,8 @@ mod tests {
         assert!(page.has_form(form));
         assert!(!Page::parse(b"<form><input name=s></form><form><input name=feld_2></form>").has_form(form));
         assert!(!Page::parse(b"<p>Danke!").has_form(form));
+        let small = Page::parse(b"<form><input name=name><input name=email></form>");
+        assert!(!Page::parse(b"<p>Danke!<form><input name=email></form>").has_form(&small.forms[0]));
     }
 
     #[test]
