@@ -609,3 +609,17 @@ fn pages_of_failure_show_themselves_without_their_texts_being_read() {
         assert_eq!(verdict(html), reason, "{html}");
     }
 }
+
+#[test]
+fn a_new_message_of_success_counts_beside_a_form_that_is_still_there() {
+    const FORM: &str = "<form><input name=name><input name=email></form>";
+    const STANDING: &str = "<p class='alert alert-success'>x</p><form><input name=name><input name=email></form>";
+    let said = |page: &'static str, html: &str| {
+        let reading = Case::post("/send.php", ANA).page(page).html(200, html).read();
+        (reading.outcome, reading.marker)
+    };
+    assert_eq!(said(FORM, STANDING), ("accepted", "message_of_success".to_owned()));
+    assert_eq!(said(STANDING, STANDING), ("unknown", "form_still_there".to_owned()), "it is always there");
+    let marked = STANDING.replace("name=email", "name=email class=is-invalid");
+    assert_eq!(said(FORM, &marked), ("refused", "marked_invalid".to_owned()));
+}

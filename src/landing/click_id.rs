@@ -25,22 +25,9 @@ impl<'a> ClickId<'a> {
         query.split('&').filter_map(|pair| pair.strip_prefix("fbclid=")).find_map(Self::new)
     }
 
-    /// From an absolute URL, if its host is `host` (port and case apart). A click that led to somebody else's page is
-    /// not ours.
+    /// From an absolute URL, if its host is `host`. A click that led to somebody else's page is not ours.
     pub fn from_url_of(url: &'a str, host: &str) -> Option<Self> {
-        let (scheme, rest) = url.split_once("://")?;
-        if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
-            return None;
-        }
-        let before_fragment = rest.split('#').next()?;
-        let (before_query, query) = before_fragment.split_once('?')?;
-        // Browsers leave userinfo out; here it would only disguise another host.
-        let authority = before_query.split('/').next().filter(|authority| !authority.contains('@'))?;
-        let ours = host_name(host);
-        if ours.is_empty() || !host_name(authority).eq_ignore_ascii_case(ours) {
-            return None;
-        }
-        Self::from_query(query)
+        own_query(url, host).and_then(Self::from_query)
     }
 
     /// The value as it was.
@@ -53,6 +40,20 @@ impl<'a> ClickId<'a> {
     pub fn to_fbc(self, subdomain_index: usize, first_seen: UnixMillis) -> String {
         format!("fb.{subdomain_index}.{}.{}", first_seen.0, self.0)
     }
+}
+
+/// The query of an absolute http URL whose host is `host` (port and case apart).
+pub(super) fn own_query<'a>(url: &'a str, host: &str) -> Option<&'a str> {
+    let (scheme, rest) = url.split_once("://")?;
+    if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
+        return None;
+    }
+    let before_fragment = rest.split('#').next()?;
+    let (before_query, query) = before_fragment.split_once('?')?;
+    // Browsers leave userinfo out; here it would only disguise another host.
+    let authority = before_query.split('/').next().filter(|authority| !authority.contains('@'))?;
+    let ours = host_name(host);
+    (!ours.is_empty() && host_name(authority).eq_ignore_ascii_case(ours)).then_some(query)
 }
 
 /// The payload (4th segment) of a valid `_fbc` or `_fbp`: `fb.<digits>.<digits>.<payload>`, followed in cookies of

@@ -1,8 +1,8 @@
 //! Click ids of other networks, kept as they came for whoever reads the site's leads. They never go to Meta.
 
+use super::click_id::own_query;
 use super::domain::CookieScope;
 use super::set_cookie::set_cookie;
-use crate::exchange::host_name;
 
 /// A network's parameter and the cookie it is kept in.
 #[derive(Debug, PartialEq, Eq)]
@@ -44,13 +44,6 @@ impl OtherClickId {
         query.split('&').filter_map(value).find(|value| is_usable(value))
     }
 
-    fn in_url_of<'a>(&self, url: &'a str, host: &str) -> Option<&'a str> {
-        let (_, rest) = url.split_once("://")?;
-        let (before, query) = rest.split('#').next()?.split_once('?')?;
-        let authority = before.split('/').next().filter(|authority| !authority.contains('@'))?;
-        host_name(authority).eq_ignore_ascii_case(host_name(host)).then(|| self.in_query(query)).flatten()
-    }
-
     /// What the visitor's cookies hold.
     #[must_use]
     pub fn in_cookies<'a>(&self, cookies: impl IntoIterator<Item = (&'a str, &'a str)>) -> Option<&'a str> {
@@ -60,7 +53,7 @@ impl OtherClickId {
 
     /// The click of a navigation that its cookies do not know yet: by its query, else by the page it comes from.
     pub(super) fn new_in<'a>(&self, request: &super::LandingRequest<'a>) -> Option<&'a str> {
-        let from_referer = || self.in_url_of(request.referer?, request.host);
+        let from_referer = || self.in_query(own_query(request.referer?, request.host)?);
         let click = self.in_query(request.query).or_else(from_referer)?;
         (self.in_cookies(request.cookies.iter().copied()) != Some(click)).then_some(click)
     }
@@ -95,8 +88,6 @@ mod tests {
             assert_eq!(gclid.in_query(query), id, "{query}");
         }
         assert_eq!(gclid.in_query(&format!("gclid={}", "x".repeat(501))), None);
-        assert_eq!(gclid.in_url_of("https://shop.example/?gclid=A#x", "shop.example:443"), Some("A"));
-        assert_eq!(gclid.in_url_of("https://other.example/?gclid=A", "shop.example"), None);
         assert_eq!(gclid.in_cookies([("_capi_gclid", "a\"b"), ("_capi_gclid", "A")]), Some("A"));
         assert_eq!(OtherClickId::named("fbclid"), None);
     }

@@ -223,6 +223,10 @@ fn click_ids_of_other_networks_are_kept_where_they_were_asked_for() {
         ]
     );
     assert!(lines("gclid=A", &[("_capi_gclid", "A")]).is_empty());
+    for (referer, kept) in [("https://www.shop.example/?gclid=A#x", 1), ("https://other.example/?gclid=A", 0)] {
+        let next = LandingRequest { referer: Some(referer), ..landing("", &[]) };
+        assert_eq!(set_cookies(&next, |_| false, None, &ids, NOW).len(), kept, "{referer}");
+    }
     assert_eq!(lines("gclid=B", &[("_capi_gclid", "A")]).len(), 1);
     assert!(lines("gclid=a;b", &[]).is_empty());
     assert!(set_cookies(&landing("gclid=A", &[]), |_| false, None, &[], NOW).is_empty(), "off by default");

@@ -123,7 +123,16 @@ fn html(post: &Post<'_>, answer: &Answer<'_>) -> Outcome {
     if let Some(said) = page_of_failure(post, page, body) {
         return said;
     }
-    Outcome::accepted(if form_is_there { "message_of_success" } else { "form_gone" })
+    if form_is_there { Outcome::accepted("message_of_success") } else { form_gone(page, post.before) }
+}
+
+/// The form that was sent is not on the page. In its place another one is the next step, or a confirmation.
+pub(super) fn form_gone(page: &Page, before: PageState) -> Outcome {
+    if page.state().typed_forms >= before.typed_forms.max(1) {
+        Outcome::unknown("another_form")
+    } else {
+        Outcome::accepted("form_gone")
+    }
 }
 
 /// A page that stands where the known form stood: what a handler asks whose software can show any page in place of the
@@ -180,10 +189,6 @@ pub(super) fn failure_in(page: &Page, body: &[u8], before: PageState) -> Option<
     // Unless it always does: a login in the margin.
     if page.asks_for_password() && !before.asks_for_password {
         return Some(Outcome::refused(Reason::Login, "page_asks_for_password"));
-    }
-    // In the place of the form another one: the next step, a confirmation.
-    if page.state().typed_forms >= before.typed_forms.max(1) {
-        return Some(Outcome::unknown("another_form"));
     }
     // `die("wrong code")`
     if !body.contains(&b'<') {

@@ -33,9 +33,8 @@ pub(super) fn outcome(expected: &Expected, page: &Answer<'_>) -> Outcome {
         Flash::Success if forms.success_messages > expected.before.success_messages => {
             Outcome::accepted("message_of_success")
         }
-        _ if !forms.has_form(form) => {
-            generic::failure_in(forms, body, expected.before).unwrap_or_else(|| Outcome::accepted("form_gone"))
-        }
+        _ if !forms.has_form(form) => generic::failure_in(forms, body, expected.before)
+            .unwrap_or_else(|| generic::form_gone(forms, expected.before)),
         _ => Outcome::unknown("next_page_not_telling"),
     }
 }
