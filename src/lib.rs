@@ -16,6 +16,7 @@ pub mod decision;
 pub mod delivery;
 pub mod exchange;
 pub mod form;
+mod glob;
 pub mod intake;
 pub mod landing;
 pub mod lead;

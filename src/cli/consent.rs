@@ -23,8 +23,14 @@ pub fn consent(args: &ArgMatches, config: &Config) -> Exit {
     }
     each_line(|cookies| {
         let signals = Signals::from_headers(&headers).with_cookie_line(cookies);
-        let consent = consent::read(&signals, &config.consent.rules);
-        let answer = json!({"state": consent.state.code(), "signal": consent.signal, "reason": consent.reason});
+        let consent = consent::read(&signals, &config.consent);
+        let seen = consent.seen.iter().map(
+            |seen| json!({"signal": seen.signal, "state": seen.state.code(), "unreadable": seen.unreadable, "reason": seen.reason}),
+        );
+        let answer = json!({
+            "state": consent.state.code(), "signal": consent.signal, "reason": consent.reason,
+            "signals": seen.collect::<Vec<_>>(),
+        });
         say(&answer.to_string())
     })
 }

@@ -84,7 +84,7 @@ fn decide(args: &ArgMatches, config: &Config) -> Result<(Decision, Consent), Str
         secret: &secret,
         volatile_secret: &secret,
     };
-    let consent = consent::read(&Signals::from_headers(&request.headers), &config.consent.rules);
+    let without_fields = consent::read(&Signals::of(&request), &config.consent);
     let random_id = uuid::Uuid::new_v4().to_string();
     let exchange = Exchange { request, response };
     let mut decision = decision::decide(&exchange, &page.as_ref(), &policy, random_id, now);
@@ -102,6 +102,8 @@ fn decide(args: &ArgMatches, config: &Config) -> Result<(Decision, Consent), Str
             decision.refuse(Reason::UnknownOutcome);
         }
     }
+    // A decision that did not come to consent shows what would have been read.
+    let consent = decision.consent.clone().unwrap_or(without_fields);
     Ok((decision, consent))
 }
 

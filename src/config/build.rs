@@ -7,15 +7,15 @@ use std::path::PathBuf;
 use http::HeaderName;
 use ipnet::IpNet;
 
+use super::consent;
 use super::error::ConfigErrors;
 use super::layers::{Layers, Sources};
 use super::reader::Reader;
-use super::table::{CONSENT_RULE, FORM, PIXEL, SETTINGS, SUCCESS};
+use super::table::{FORM, PIXEL, SETTINGS, SUCCESS};
 use super::{
-    AdminConfig, Config, ConsentConfig, ConsentRule, DeliveryConfig, FormRule, ForwardedHeaders, HeaderCase,
-    LandingConfig, Limits, LogConfig, OnDenied, OnUnknown, Pixel, StoreConfig, SuccessRule, Timeouts, Upstream, parse,
+    AdminConfig, Config, DeliveryConfig, FormRule, ForwardedHeaders, HeaderCase, LandingConfig, Limits, LogConfig,
+    OnUnknown, Pixel, StoreConfig, SuccessRule, Timeouts, Upstream, parse,
 };
-use crate::consent;
 use crate::landing::{OTHER_CLICK_IDS, OtherClickId};
 use crate::lead::contact::Key;
 use crate::lead::data_key::DataKey;
@@ -70,7 +70,7 @@ pub fn load(sources: &Sources, purpose: Purpose) -> Result<Loaded, ConfigErrors>
         listen: top.with("listen", parse::address).unwrap_or(([0, 0, 0, 0], 8080).into()),
         upstream: upstream(&mut top, purpose),
         pixels,
-        consent: consent_config(&mut top),
+        consent: consent::of(&mut top),
         default_country: top.with("default_country", country),
         trusted_proxies: top.list("trusted_proxies", network),
         forwarded_headers: match top.text("forwarded_headers").as_str() {
@@ -138,26 +138,6 @@ fn upstream(top: &mut Reader<'_>, purpose: Purpose) -> Upstream {
         top.error("upstream", "missing; set the site's address, e.g. --upstream http://127.0.0.1:8000");
     }
     top.with("upstream", parse::upstream).unwrap_or(Upstream { host: String::new(), port: 0 })
-}
-
-fn consent_config(top: &mut Reader<'_>) -> ConsentConfig {
-    let unknown = if top.text("consent.unknown") == "grant" { OnUnknown::Grant } else { OnUnknown::Deny };
-    let denied = match top.text("consent.denied").as_str() {
-        "drop" => OnDenied::Drop,
-        "ldu" => OnDenied::Ldu,
-        _ => OnDenied::EventOnly,
-    };
-    let rules = top.tables("consent.rule", CONSENT_RULE, |row| {
-        let rule = ConsentRule { signal: row.text("signal"), category: row.optional("category") };
-        if !row.given("signal") {
-            row.error("signal", "missing; name the signal this rule is for, e.g. \"onetrust\"");
-        } else if let Err(problem) = consent::check_rule(&rule) {
-            let key = if problem == consent::RuleError::UnknownSignal { "signal" } else { "category" };
-            row.error(key, &problem.to_string());
-        }
-        rule
-    });
-    ConsentConfig { unknown, denied, rules }
 }
 
 fn limits(top: &mut Reader<'_>) -> Limits {

@@ -132,6 +132,10 @@ impl Walk<'_> {
             (DeValue::Array(array), Kind::List(inner)) => {
                 Raw::List(array.iter().filter_map(|item| self.value(item, *inner, key)).collect())
             }
+            // One of them needs no brackets.
+            (DeValue::String(_) | DeValue::Integer(_), Kind::List(inner)) => {
+                Raw::List(self.value(value, *inner, key).into_iter().collect())
+            }
             (_, Kind::Tables(_) | Kind::Table(_) | Kind::Map | Kind::List(_)) => {
                 return self.wrong(place, key, kind, value);
             }

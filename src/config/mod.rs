@@ -5,6 +5,7 @@
 //! right, and all of them are reported at once.
 
 mod build;
+mod consent;
 mod error;
 mod file;
 mod layers;
@@ -24,6 +25,7 @@ use http::HeaderName;
 use ipnet::IpNet;
 use secrecy::SecretString;
 
+use crate::glob;
 use crate::landing::OtherClickId;
 use crate::lead::normalize::Country;
 
@@ -109,8 +111,63 @@ pub struct ConsentConfig {
     pub unknown: OnUnknown,
     /// A signal said no.
     pub denied: OnDenied,
-    /// Overrides per signal.
+    /// What `Sec-GPC: 1` is against a banner's yes.
+    pub gpc: OnGpc,
+    /// The banners that are believed; empty: all.
+    pub signals: Vec<String>,
+    /// Overrides per signal, home-made signals, and the bridge cookie.
     pub rules: Vec<ConsentRule>,
+    /// Hosts with a policy of their own.
+    pub hosts: Vec<HostConsent>,
+}
+
+impl ConsentConfig {
+    /// The rules about a signal on a host.
+    pub fn rules_for<'c>(&'c self, signal: &'c str, host: &'c str) -> impl Iterator<Item = &'c ConsentRule> {
+        self.rules.iter().filter(move |rule| rule.signal == signal && serves(&rule.hosts, host))
+    }
+
+    /// The rule that the bridge cookie is.
+    #[must_use]
+    pub fn bridge(name: &str) -> ConsentRule {
+        ConsentRule { signal: "bridge".to_owned(), name: Some(name.to_owned()), ..ConsentRule::default() }
+    }
+
+    /// The policy for a host: `unknown` and `denied`, of the first entry for it or the general ones.
+    #[must_use]
+    pub fn policy(&self, host: &str) -> (OnUnknown, OnDenied) {
+        let own = self.hosts.iter().find(|entry| serves(&entry.hosts, host));
+        let unknown = own.and_then(|own| own.unknown).unwrap_or(self.unknown);
+        (unknown, own.and_then(|own| own.denied).unwrap_or(self.denied))
+    }
+}
+
+/// Whether a list of hosts is for this one; an empty list is for all. `*.example.com` is for every host below it.
+#[must_use]
+pub fn serves(hosts: &[String], host: &str) -> bool {
+    let host = host.strip_suffix('.').unwrap_or(host);
+    hosts.is_empty() || hosts.iter().any(|pattern| glob::matches(pattern, &host.to_ascii_lowercase()))
+}
+
+/// `[[consent.host]]`: what is different on some hosts.
+#[derive(Debug, Clone, Default)]
+pub struct HostConsent {
+    /// The hosts, lower case, `*` as wildcard.
+    pub hosts: Vec<String>,
+    /// Instead of the general one.
+    pub unknown: Option<OnUnknown>,
+    /// Instead of the general one.
+    pub denied: Option<OnDenied>,
+}
+
+/// `consent.gpc`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OnGpc {
+    /// A no, whatever a banner says.
+    #[default]
+    Deny,
+    /// A no, unless every banner that is there has an explicit yes.
+    Yield,
 }
 
 /// `--consent-unknown`.
@@ -135,13 +192,28 @@ pub enum OnDenied {
     Ldu,
 }
 
-/// `[[consent.rule]]`: e.g. `signal = "onetrust"`, `category = "C0005"`.
+/// `[[consent.rule]]`: e.g. `signal = "onetrust"`, `category = "C0005"`; or `signal = "cookie"`, `name = "ads_ok"`,
+/// `granted = ["yes"]`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ConsentRule {
     /// The reader it is for.
     pub signal: String,
     /// The category, group or service that means marketing here.
     pub category: Option<String>,
+    /// The cookie, header or field of a home-made signal; for a banner the cookie's name where the site renamed it.
+    pub name: Option<String>,
+    /// Values that mean yes, `*` as wildcard.
+    pub granted: Vec<String>,
+    /// Values that mean no.
+    pub denied: Vec<String>,
+    /// JSON pointer (RFC 6901) to the value inside the cookie or header.
+    pub pointer: Option<String>,
+    /// The value is in base64.
+    pub base64: bool,
+    /// Only on these hosts; empty: all.
+    pub hosts: Vec<String>,
+    /// For a field: only forms on, or posted to, this path, `*` as wildcard.
+    pub path: Option<String>,
 }
 
 /// `--forwarded-headers`.

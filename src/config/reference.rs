@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
-use super::table::{CONSENT_RULE, FORM, Kind, PIXEL, SETTINGS, SUCCESS, Setting};
+use super::table::{CONSENT_HOST, CONSENT_RULE, FORM, Kind, PIXEL, SETTINGS, SUCCESS, Setting};
 
 /// The reference as Markdown.
 #[must_use]
@@ -16,9 +16,13 @@ pub fn markdown() -> String {
         let env = setting.env_name().map_or_else(|| String::from("–"), |env| format!("`{env}`"));
         let _ = writeln!(out, "| {key} | {flag} | {env} | {} | {} |", shown_default(setting), meaning(setting));
     }
-    for (title, rows) in
-        [("[[pixel]]", PIXEL), ("[[consent.rule]]", CONSENT_RULE), ("[[form]]", FORM), ("success of [[form]]", SUCCESS)]
-    {
+    for (title, rows) in [
+        ("[[pixel]]", PIXEL),
+        ("[[consent.rule]]", CONSENT_RULE),
+        ("[[consent.host]]", CONSENT_HOST),
+        ("[[form]]", FORM),
+        ("success of [[form]]", SUCCESS),
+    ] {
         let _ = writeln!(out, "\n`{title}`\n\n| Key | Default | Meaning |\n|---|---|---|");
         for setting in rows {
             let _ = writeln!(out, "| `{}` | {} | {} |", setting.key, shown_default(setting), meaning(setting));

@@ -146,7 +146,11 @@ pub const SETTINGS: &[Setting] = &[
         .flag("consent-unknown").live(),
     row("consent.denied", Kind::Choice(&["event-only", "drop", "ldu"]), "event-only", "What a denied submission becomes: an event without user data, nothing, or (US opt-outs only) a Limited Data Use event.")
         .flag("consent-denied").live(),
-    row("consent.rule", Kind::Tables(CONSENT_RULE), "", "Which category of a banner means advertising on this site.").live(),
+    row("consent.gpc", Kind::Choice(&["deny", "yield"]), "deny", "What Sec-GPC: 1 is: a no, or a no unless the banner has an explicit yes.").live(),
+    row("consent.signals", Kind::List(&Kind::Text), "", "The banners of this site; cookies that other banners left behind are then not read. Default: every known one.").live(),
+    row("consent.bridge_cookie", Kind::Text, "capi_consent", "Cookie that a banner's callback sets to granted or denied where the banner's own answer cannot be read.").live(),
+    row("consent.rule", Kind::Tables(CONSENT_RULE), "", "Which category of a banner means advertising on this site; a cookie, header or checkbox of a home-made banner.").live(),
+    row("consent.host", Kind::Tables(CONSENT_HOST), "", "Hosts with a policy of their own; the first match wins.").live(),
     row("default_country", Kind::Text, "", "Country of phone numbers without a country code, e.g. DE.").live(),
     row("trusted_proxies", Kind::List(&Kind::Text), "", "Networks whose X-Forwarded-* and Forwarded are believed, e.g. 10.0.0.0/8.")
         .flag("trusted-proxy"),
@@ -202,7 +206,36 @@ pub const PIXEL: &[Setting] = &[
 /// `[[consent.rule]]`.
 pub const CONSENT_RULE: &[Setting] = &[
     row("signal", Kind::Text, "", "The signal, e.g. onetrust. Required."),
-    row("category", Kind::Text, "", "The category, group or purposes that mean advertising here."),
+    row("category", Kind::Text, "", "The category, group, service or purposes that mean advertising here."),
+    row(
+        "name",
+        Kind::Text,
+        "",
+        "With signal cookie, header or field: its name. With a banner: its cookie, where the site renamed it.",
+    ),
+    row(
+        "granted",
+        Kind::List(&Kind::Text),
+        "",
+        "With cookie, header or field: values that mean yes, with * as wildcard. A field: default on, 1, yes, true.",
+    ),
+    row(
+        "denied",
+        Kind::List(&Kind::Text),
+        "",
+        "Values that mean no. Any other value of a cookie or header is no choice yet.",
+    ),
+    row("pointer", Kind::Text, "", "JSON pointer to the value inside the cookie or header, e.g. /categories/ads."),
+    row("base64", Kind::Bool, "false", "The value is in base64."),
+    row("hosts", Kind::List(&Kind::Text), "", "Only on these hosts, with * as wildcard; none: all."),
+    row("path", Kind::Text, "", "With signal field: only forms on, or posted to, this path, with * as wildcard."),
+];
+
+/// `[[consent.host]]`.
+pub const CONSENT_HOST: &[Setting] = &[
+    row("hosts", Kind::List(&Kind::Text), "", "The hosts, with * as wildcard. Required."),
+    row("unknown", Kind::Choice(&["deny", "grant"]), "", "consent.unknown for them."),
+    row("denied", Kind::Choice(&["event-only", "drop", "ldu"]), "", "consent.denied for them."),
 ];
 
 /// `[[form]]`.

@@ -3,7 +3,16 @@
 use std::borrow::Cow;
 use std::iter;
 
+use base64::Engine;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use percent_encoding::percent_decode_str;
+use serde_json::{Map, Value};
+
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 /// Longer values are not looked into. Browsers refuse cookies beyond 4 KiB (RFC 6265bis).
 const MAX_VALUE: usize = 8 * 1024;
@@ -31,6 +40,52 @@ pub fn sole<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>, key: &str) 
 /// `a:1,b:2` → pairs, trimmed of blanks and of quotes around either part.
 pub fn colon_pairs(list: &str) -> impl Iterator<Item = (&str, &str)> + Clone {
     list.split(',').filter_map(|pair| pair.split_once(':')).map(|(key, value)| (unquoted(key), unquoted(value)))
+}
+
+/// A value that banners compare with words: booleans and numbers are written out.
+pub fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
+        _ => None,
+    }
+}
+
+/// The first layer that is a JSON object. What is encoded inside its texts stays inside.
+pub fn object(raw: &str) -> Option<Map<String, Value>> {
+    layers(raw).find_map(|layer| match serde_json::from_str(&layer) {
+        Ok(Value::Object(object)) => Some(object),
+        _ => None,
+    })
+}
+
+/// The same behind base64, standard or URL-safe, padded or not.
+pub fn base64_object(raw: &str) -> Option<Map<String, Value>> {
+    layers(raw).find_map(|layer| match serde_json::from_str(&base64_text(&layer)?) {
+        Ok(Value::Object(object)) => Some(object),
+        _ => None,
+    })
+}
+
+/// The text behind base64.
+pub fn base64_text(layer: &str) -> Option<String> {
+    let standard = layer.trim().replace('-', "+").replace('_', "/");
+    String::from_utf8(BASE64.decode(standard.as_bytes()).ok()?).ok()
+}
+
+/// A bool, or one of the words and numbers that stand for it.
+pub fn truth(value: &Value) -> Option<bool> {
+    match value {
+        Value::Bool(bool) => Some(*bool),
+        Value::String(text) if matches!(text.as_str(), "1" | "true" | "yes") => Some(true),
+        Value::String(text) if matches!(text.as_str(), "0" | "false" | "no") => Some(false),
+        Value::Number(number) => match number.as_u64() {
+            Some(1) => Some(true),
+            Some(0) => Some(false),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 fn unquoted(text: &str) -> &str {

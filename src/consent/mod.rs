@@ -10,17 +10,20 @@
 
 mod decode;
 mod finding;
+mod index;
+mod policy;
 mod readers;
 mod signals;
 
 use thiserror::Error;
 
+pub use finding::UsState;
+pub use policy::{Ruling, allows_cookies, rule};
 pub use signals::Signals;
 
-use crate::config::{ConsentRule, OnDenied, OnUnknown};
-use crate::reason::Reason;
+use crate::config::{ConsentConfig, ConsentRule, OnGpc};
 use finding::{Choice, Finding};
-use readers::{READERS, Reader};
+use readers::{Category, READERS, Reader, Source, Standing};
 
 /// What a browser's banner, headers and cookies say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,8 +59,41 @@ pub struct Consent {
     /// Why: machine-made words and the evidence's key, never an identifier of the visitor.
     pub reason: String,
     /// The denial came from GPC, GPP's US sections or US Privacy, and nothing else stands against it: a banner that is
-    /// there as well has a yes. (Otherwise a browser that sends GPC would share more than one that does not.)
-    pub us_opt_out: bool,
+    /// there as well has a yes. (Otherwise a browser that sends GPC would share more than one that does not.) The state is
+    /// the one whose law it is, where the signal says so.
+    pub us_opt_out: Option<UsState>,
+    /// Every signal that was there, in the order of the table, with what it says.
+    pub seen: Vec<Seen>,
+}
+
+/// One signal's word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// Its name.
+    pub signal: &'static str,
+    /// What it says by itself.
+    pub state: State,
+    /// The banner is there, and its answer is where no server can read it.
+    pub unreadable: bool,
+    /// The evidence.
+    pub reason: String,
+}
+
+impl Consent {
+    /// The visitor said no to a banner: not merely to sales under US law, and not merely by silence.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        self.state == State::Denied && self.us_opt_out.is_none() && !self.only_us_opt_outs_deny()
+    }
+
+    fn only_us_opt_outs_deny(&self) -> bool {
+        let denying = |seen: &&Seen| seen.state == State::Denied;
+        self.seen.iter().filter(denying).all(|seen| is_us_opt_out(seen.signal))
+    }
+}
+
+fn is_us_opt_out(signal: &str) -> bool {
+    READERS.iter().any(|reader| reader.name == signal && reader.standing == Standing::UsOptOut)
 }
 
 /// Why a `[[consent.rule]]` cannot be used.
@@ -74,6 +110,44 @@ pub enum RuleError {
         /// What its category must be.
         wanted: &'static str,
     },
+    /// Its `name`.
+    #[error("`{signal}` {wanted}")]
+    Name {
+        /// The signal.
+        signal: &'static str,
+        /// What its name must be.
+        wanted: &'static str,
+    },
+    /// Its `granted`.
+    #[error("`{signal}` {wanted}")]
+    Granted {
+        /// The signal.
+        signal: &'static str,
+        /// What must be there.
+        wanted: &'static str,
+    },
+    /// Its `path`.
+    #[error("`{signal}` {wanted}")]
+    Path {
+        /// The signal.
+        signal: &'static str,
+        /// Why it has none.
+        wanted: &'static str,
+    },
+}
+
+impl RuleError {
+    /// The key of the rule that is wrong.
+    #[must_use]
+    pub const fn key(&self) -> &'static str {
+        match self {
+            Self::UnknownSignal => "signal",
+            Self::Category { .. } => "category",
+            Self::Name { .. } => "name",
+            Self::Granted { .. } => "granted",
+            Self::Path { .. } => "path",
+        }
+    }
 }
 
 /// The names that `signal` in a `[[consent.rule]]` may have.
@@ -81,102 +155,122 @@ pub fn signal_names() -> impl Iterator<Item = &'static str> {
     READERS.iter().map(|reader| reader.name)
 }
 
+/// The names that `consent.signals` may have.
+pub fn banner_names() -> impl Iterator<Item = &'static str> {
+    READERS.iter().filter(|reader| reader.standing == Standing::Banner).map(|reader| reader.name)
+}
+
 /// Whether a rule can work.
 pub fn check_rule(rule: &ConsentRule) -> Result<(), RuleError> {
     let reader = READERS.iter().find(|reader| reader.name == rule.signal).ok_or(RuleError::UnknownSignal)?;
-    match &rule.category {
-        Some(category) if !reader.category.accepts(category) => {
-            Err(RuleError::Category { signal: reader.name, wanted: reader.category.wanted() })
+    let signal = reader.name;
+    if let Some(category) = &rule.category
+        && !reader.category.accepts(category)
+    {
+        return Err(RuleError::Category { signal, wanted: reader.category.wanted() });
+    }
+    let is_matcher = reader.category == Category::Matcher;
+    let matches_something =
+        !rule.granted.is_empty() || !rule.denied.is_empty() || rule.pointer.is_some() || rule.base64;
+    match () {
+        () if reader.name == "bridge" => Err(RuleError::Name { signal, wanted: "is named by consent.bridge_cookie" }),
+        () if is_matcher && rule.name.is_none() => Err(RuleError::Name { signal, wanted: "needs the name of it" }),
+        () if is_matcher && reader.name != "field" && rule.granted.is_empty() => {
+            Err(RuleError::Granted { signal, wanted: "needs granted: the values that mean yes" })
         }
-        _ => Ok(()),
+        () if !is_matcher && matches_something => Err(RuleError::Granted {
+            signal,
+            wanted: "is read by its own rules; granted, denied, pointer and base64 are for cookie, header and field",
+        }),
+        () if rule.path.is_some() && reader.name != "field" => {
+            Err(RuleError::Path { signal, wanted: "says the same on every page; a path is for field" })
+        }
+        () if rule.name.is_some() && !is_matcher && !matches!(reader.source, Source::Cookies(_)) => {
+            Err(RuleError::Name { signal, wanted: "has no name that could be another" })
+        }
+        () => Ok(()),
     }
 }
 
 /// Reads every signal and combines them; the first of the most restrictive ones in the order of the table decides.
 #[must_use]
-pub fn read(signals: &Signals<'_>, rules: &[ConsentRule]) -> Consent {
-    let mut decided: Option<(&Reader, Finding)> = None;
-    let mut banners_grant = true;
-    for reader in READERS {
-        let Some(finding) = read_one(reader, signals, rules) else { continue };
-        banners_grant &= reader.us_opt_out || finding.choice == Choice::Granted;
-        if decided.as_ref().is_none_or(|(_, so_far)| finding.choice > so_far.choice) {
-            decided = Some((reader, finding));
-        }
+pub fn read(signals: &Signals<'_>, config: &ConsentConfig) -> Consent {
+    let mut found = findings(signals, config);
+    let seen = found.iter().map(|(reader, finding)| Seen {
+        signal: reader.name,
+        state: finding.choice.into(),
+        unreadable: finding.choice == Choice::Unreadable,
+        reason: finding.reason.clone(),
+    });
+    let seen = seen.collect();
+    let standing = |standing| move |(reader, _): &(&Reader, Finding)| reader.standing == standing;
+    let is_granted = |(_, finding): &(&Reader, Finding)| finding.choice == Choice::Granted;
+    // The operator's own place for the answer stands in for a banner that cannot be read.
+    if found.iter().any(standing(Standing::Operator)) {
+        found.retain(|(_, finding)| finding.choice != Choice::Unreadable);
     }
+    let mut banners = found.iter().filter(|(reader, _)| reader.standing != Standing::UsOptOut);
+    let banners_grant = banners.clone().all(is_granted);
+    if config.gpc == OnGpc::Yield && banners_grant && banners.next().is_some() {
+        found.retain(|(reader, _)| reader.name != "gpc");
+    }
+    let us_state = us_state(&found);
+    let decided = found.into_iter().reduce(|kept, next| if next.1.choice > kept.1.choice { next } else { kept });
     let Some((reader, finding)) = decided else {
-        return Consent {
-            state: State::Unknown,
-            signal: None,
-            reason: "no signal found".to_owned(),
-            us_opt_out: false,
-        };
+        let reason = "no signal found".to_owned();
+        return Consent { state: State::Unknown, signal: None, reason, us_opt_out: None, seen };
     };
+    let is_opt_out = reader.standing == Standing::UsOptOut && finding.choice == Choice::Denied && banners_grant;
     Consent {
         state: finding.choice.into(),
         signal: Some(reader.name),
-        us_opt_out: reader.us_opt_out && finding.choice == Choice::Denied && banners_grant,
+        us_opt_out: is_opt_out.then_some(us_state),
         reason: finding.reason,
+        seen,
     }
 }
 
-/// One signal, once for each rule about it: several categories of one banner must all be granted.
-fn read_one(reader: &Reader, signals: &Signals<'_>, rules: &[ConsentRule]) -> Option<Finding> {
-    let mut categories = rules.iter().filter(|rule| rule.signal == reader.name).map(|rule| rule.category.as_deref());
-    let first = (reader.read)(signals, categories.next().flatten());
-    finding::strictest(first.into_iter().chain(categories.filter_map(|category| (reader.read)(signals, category))))
+/// The state whose law the opt-outs name, if they name one and the same; else Meta finds it out.
+fn us_state(found: &[(&Reader, Finding)]) -> UsState {
+    let mut states =
+        found.iter().filter(|(_, finding)| finding.choice == Choice::Denied).filter_map(|(_, f)| f.us_state);
+    match states.next() {
+        Some(first) if states.all(|state| state == first) => first,
+        _ => UsState::UNKNOWN,
+    }
+}
+
+fn findings<'r>(signals: &Signals<'_>, config: &ConsentConfig) -> Vec<(&'r Reader, Finding)> {
+    let asked = index::asked(signals);
+    let mut found = Vec::new();
+    for (number, reader) in READERS.iter().enumerate() {
+        let listed = config.signals.is_empty() || config.signals.iter().any(|name| name == reader.name);
+        if reader.standing == Standing::Banner && !listed {
+            continue;
+        }
+        // Several categories of one banner must all be granted.
+        let mut rules = config.rules_for(reader.name, signals.host()).peekable();
+        let is_there = asked.has(number);
+        let finding = if rules.peek().is_some() {
+            let named = rules.filter(|rule| is_there || rule.name.is_some() || matches!(reader.source, Source::Rules));
+            finding::strictest(named.filter_map(|rule| (reader.read)(signals, rule)))
+        } else if is_there {
+            (reader.read)(signals, &ConsentRule::default())
+        } else {
+            None
+        };
+        found.extend(finding.map(|finding| (reader, finding)));
+    }
+    found
 }
 
 impl From<Choice> for State {
     fn from(choice: Choice) -> Self {
         match choice {
             Choice::Granted => Self::Granted,
-            Choice::None => Self::Unknown,
+            Choice::None | Choice::Unreadable => Self::Unknown,
             Choice::Denied => Self::Denied,
         }
-    }
-}
-
-/// What to do with an accepted submission.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ruling {
-    /// Send it.
-    Granted,
-    /// Send it with Limited Data Use.
-    Ldu(Reason),
-    /// Send nothing.
-    Drop(Reason),
-    /// Send the bare event.
-    EventOnly(Reason),
-}
-
-/// Applies the policy to an accepted submission.
-///
-/// Limited Data Use is only for US opt-outs: it limits nothing anywhere else (Meta, "Data Processing Options"), so any
-/// other no becomes the bare event.
-#[must_use]
-pub fn rule(consent: &Consent, unknown: OnUnknown, denied: OnDenied) -> Ruling {
-    if allows_cookies(consent, unknown) {
-        return Ruling::Granted;
-    }
-    let reason = if consent.state == State::Denied { Reason::ConsentDenied } else { Reason::ConsentUnknown };
-    match denied {
-        OnDenied::Drop => Ruling::Drop(reason),
-        OnDenied::Ldu if consent.us_opt_out => Ruling::Ldu(reason),
-        OnDenied::Ldu | OnDenied::EventOnly => Ruling::EventOnly(reason),
-    }
-}
-
-/// Whether cookies may be set.
-///
-/// `OnUnknown::Grant` speaks for sites without a banner: it applies where *no* signal was found. A banner that is there
-/// and waits for its answer, or cannot be read, is no consent under either setting.
-#[must_use]
-pub fn allows_cookies(consent: &Consent, unknown: OnUnknown) -> bool {
-    match consent.state {
-        State::Granted => true,
-        State::Denied => false,
-        State::Unknown => consent.signal.is_none() && unknown == OnUnknown::Grant,
     }
 }
 

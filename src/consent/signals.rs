@@ -1,23 +1,41 @@
-//! The part of a request that consent is read from: its cookies and header fields.
+//! The part of a request that consent is read from: its cookies, header fields and query, and the fields of a form.
 
 use std::borrow::Cow;
 
 use http::{HeaderMap, HeaderValue, header};
 
-use crate::exchange::split_cookies;
+use crate::exchange::{RequestRecord, split_cookies};
 
 /// The signals of one request.
 pub struct Signals<'a> {
     cookies: Vec<(Cow<'a, str>, Cow<'a, str>)>,
     headers: &'a HeaderMap,
+    query: &'a str,
+    host: &'a str,
+    path: &'a str,
+    fields: Option<Vec<(&'a str, &'a str)>>,
 }
 
 impl<'a> Signals<'a> {
     /// From request headers; all `Cookie` lines (HTTP/2 crumbs) count.
     #[must_use]
     pub fn from_headers(headers: &'a HeaderMap) -> Self {
-        let empty = Self { cookies: Vec::new(), headers };
+        let empty = Self { cookies: Vec::new(), headers, query: "", host: "", path: "", fields: None };
         headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).fold(empty, Self::with_cookie_line)
+    }
+
+    /// From a request.
+    #[must_use]
+    pub fn of(request: &'a RequestRecord) -> Self {
+        let (query, host, path) = (request.query(), request.host_name(), request.path());
+        Self { query, host, path, ..Self::from_headers(&request.headers) }
+    }
+
+    /// With what was submitted: a consent checkbox is one of the fields, or is missing among them.
+    #[must_use]
+    pub fn with_fields(mut self, fields: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
+        self.fields = Some(fields.collect());
+        self
     }
 
     /// Adds the value of a `Cookie` field, whatever bytes it has: one that a header map would not take, too. Bytes
@@ -47,5 +65,29 @@ impl<'a> Signals<'a> {
     /// All lines of a header.
     pub fn header_lines(&self, name: &str) -> impl Iterator<Item = &[u8]> {
         self.headers.get_all(name).iter().map(HeaderValue::as_bytes)
+    }
+
+    /// The raw values of all query parameters of that name.
+    pub fn query_values(&self, name: &str) -> impl Iterator<Item = &'a str> {
+        let pairs = self.query.split('&').filter_map(|pair| pair.split_once('='));
+        pairs.filter(move |(n, _)| *n == name).map(|(_, value)| value)
+    }
+
+    /// The values of all submitted fields of that name; `None` when the request is no submission.
+    pub fn field_values(&self, name: &str) -> Option<impl Iterator<Item = &'a str>> {
+        let fields = self.fields.as_ref()?;
+        Some(fields.iter().filter(move |(n, _)| *n == name).map(|(_, value)| *value))
+    }
+
+    /// The host that was asked, without its port.
+    #[must_use]
+    pub const fn host(&self) -> &'a str {
+        self.host
+    }
+
+    /// The path that was asked.
+    #[must_use]
+    pub const fn path(&self) -> &'a str {
+        self.path
     }
 }

@@ -2,30 +2,42 @@ use proptest::prelude::*;
 
 use super::finding::Choice;
 use super::*;
+use crate::config::{OnDenied, OnUnknown};
+use crate::reason::Reason;
 use http::HeaderMap;
 
 const YES: &str = "cookieyes-consent=action:yes,advertisement:yes";
 const NO: &str = "cookieyes-consent=action:yes,advertisement:no";
 const UNANSWERED: &str = "cookieyes-consent=action:,advertisement:yes";
 
-fn category_rule(signal: &str, category: &str) -> ConsentRule {
-    ConsentRule { signal: signal.to_owned(), category: Some(category.to_owned()) }
+pub fn category_rule(signal: &str, category: &str) -> ConsentRule {
+    ConsentRule { signal: signal.to_owned(), category: Some(category.to_owned()), ..Default::default() }
+}
+
+fn with_rules(rules: &[ConsentRule]) -> ConsentConfig {
+    ConsentConfig { rules: rules.to_vec(), ..ConsentConfig::default() }
 }
 
 /// What one reader finds in a `Cookie` line.
 pub fn choice(signal: &str, cookies: &str) -> Option<Choice> {
-    find(signal, None, cookies)
+    find(&ConsentRule { signal: signal.to_owned(), ..Default::default() }, cookies).map(|finding| finding.choice)
 }
 
 /// The same with a `[[consent.rule]]`.
 pub fn choice_by_rule(signal: &str, category: &str, cookies: &str) -> Option<Choice> {
-    find(signal, Some(category), cookies)
+    find(&category_rule(signal, category), cookies).map(|finding| finding.choice)
 }
 
-fn find(signal: &str, category: Option<&str>, cookies: &str) -> Option<Choice> {
+/// What the reader of a rule finds, by that rule. The index must lead to it as well, or a real request would not.
+pub fn find(rule: &ConsentRule, cookies: &str) -> Option<Finding> {
     let headers = HeaderMap::new();
-    let reader = READERS.iter().find(|reader| reader.name == signal).expect("a signal of the table");
-    (reader.read)(&Signals::from_headers(&headers).with_cookie_line(cookies.as_bytes()), category).map(|f| f.choice)
+    let (number, reader) =
+        READERS.iter().enumerate().find(|(_, reader)| reader.name == rule.signal).expect("a signal of the table");
+    let signals = Signals::from_headers(&headers).with_cookie_line(cookies.as_bytes());
+    let finding = (reader.read)(&signals, rule);
+    let is_asked = index::asked(&signals).has(number) || rule.name.is_some();
+    assert!(finding.is_none() || is_asked, "{} is not asked about {cookies}", rule.signal);
+    finding
 }
 
 fn read_request(cookies: &[&str], gpc: bool, rules: &[ConsentRule]) -> Consent {
@@ -36,7 +48,7 @@ fn read_request(cookies: &[&str], gpc: bool, rules: &[ConsentRule]) -> Consent {
     if gpc {
         headers.insert("sec-gpc", "1".parse().unwrap());
     }
-    read(&Signals::from_headers(&headers), rules)
+    read(&Signals::from_headers(&headers), &with_rules(rules))
 }
 
 #[test]
@@ -61,7 +73,11 @@ fn denied_beats_no_choice_beats_granted_and_absent_counts_for_nothing() {
         (&[UNANSWERED], true, State::Denied, Some("gpc"), false),
     ] {
         let consent = read_request(cookies, gpc, &[]);
-        assert_eq!((consent.state, consent.signal, consent.us_opt_out), (state, signal, us), "{cookies:?} {gpc}");
+        assert_eq!(
+            (consent.state, consent.signal, consent.us_opt_out.is_some()),
+            (state, signal, us),
+            "{cookies:?} {gpc}"
+        );
     }
 }
 
@@ -88,7 +104,7 @@ fn only_1_is_a_privacy_signal() {
     {
         let mut headers = HeaderMap::new();
         headers.insert("sec-gpc", value.parse().unwrap());
-        assert_eq!(read(&Signals::from_headers(&headers), &[]).state, state, "{value:?}");
+        assert_eq!(read(&Signals::from_headers(&headers), &with_rules(&[])).state, state, "{value:?}");
     }
 }
 
@@ -98,7 +114,7 @@ fn a_foreign_byte_hides_no_other_cookie() {
     for line in
         [&b"name=J\xf6rg; cookieyes-consent=action:yes,advertisement:no"[..], b"a=\x01\r; cmplz_marketing=deny\r"]
     {
-        let consent = read(&Signals::from_headers(&headers).with_cookie_line(line), &[]);
+        let consent = read(&Signals::from_headers(&headers).with_cookie_line(line), &with_rules(&[]));
         assert_eq!(consent.state, State::Denied);
     }
 }
@@ -118,7 +134,7 @@ fn rules_are_checked_for_signal_and_kind_of_category() {
     for (rule, fine) in [
         (category_rule("onetrust", "C0005"), true),
         (category_rule("tcf", "1,7"), true),
-        (ConsentRule { signal: "tcf".to_owned(), category: None }, true),
+        (ConsentRule { signal: "tcf".to_owned(), ..Default::default() }, true),
         (category_rule("tcf", "marketing"), false),
         (category_rule("gpc", "x"), false),
         (category_rule("cookieyes", ""), false),
@@ -140,8 +156,8 @@ fn the_policy_turns_states_into_rulings() {
         (NO, false, Grant, EventOnly, Ruling::EventOnly(denied)),
         (NO, false, Grant, Drop, Ruling::Drop(denied)),
         (NO, false, Grant, Ldu, Ruling::EventOnly(denied)),
-        (YES, true, Deny, Ldu, Ruling::Ldu(denied)),
-        ("", true, Grant, Ldu, Ruling::Ldu(denied)),
+        (YES, true, Deny, Ldu, Ruling::Ldu(denied, UsState::UNKNOWN)),
+        ("", true, Grant, Ldu, Ruling::Ldu(denied, UsState::UNKNOWN)),
         (NO, true, Deny, Ldu, Ruling::EventOnly(denied)),
         (UNANSWERED, true, Grant, Ldu, Ruling::EventOnly(denied)),
         ("", true, Deny, EventOnly, Ruling::EventOnly(denied)),
@@ -209,7 +225,7 @@ const PIECES: [&str; 32] = [
 ];
 
 fn read_line(line: &[u8]) -> Consent {
-    read(&Signals::from_headers(&HeaderMap::new()).with_cookie_line(line), &[])
+    read(&Signals::from_headers(&HeaderMap::new()).with_cookie_line(line), &with_rules(&[]))
 }
 
 proptest! {

@@ -166,8 +166,10 @@ pub fn decide(
     if let Some(reason) = no_visitor(request, policy.internal_addresses) {
         return Decision::no(DecisionKind::NoLead, reason, &reading);
     }
-    let consent = consent::read(&Signals::from_headers(&request.headers), &policy.consent.rules);
-    let ruling = consent::rule(&consent, policy.consent.unknown, policy.consent.denied);
+    let submitted = reading.fields.list.iter().map(|field| (field.name.as_str(), field.value.as_str()));
+    let consent = consent::read(&Signals::of(request).with_fields(submitted), policy.consent);
+    let (on_unknown, on_denied) = policy.consent.policy(request.host_name());
+    let ruling = consent::rule(&consent, on_unknown, on_denied);
     let mut decision = Decision::no(DecisionKind::Lead, Reason::Accepted, &reading);
     decision.expected.clone_from(&reading.expected);
     decision.consent = Some(consent);
@@ -180,7 +182,7 @@ pub fn decide(
 
     let (ldu, reason) = match ruling {
         Ruling::Granted => (None, Reason::Accepted),
-        Ruling::Ldu(reason) => (Some(Ldu::geolocated()), reason),
+        Ruling::Ldu(reason, state) => (Some(Ldu::in_state(state.0)), reason),
         Ruling::Drop(reason) => {
             decision.kind = DecisionKind::Denied;
             decision.reason = reason;

@@ -9,7 +9,6 @@ mod content_coding;
 mod event_id;
 mod flash;
 mod follow_up;
-mod glob;
 mod handlers;
 mod html;
 mod json;

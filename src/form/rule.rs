@@ -1,11 +1,11 @@
 //! The operator's `[[form]]` rules: which one is meant, and whether its success rule holds.
 
 use super::answer::Answer;
-use super::glob;
 use super::handlers::Outcome;
 use super::url::{self, Url};
 use crate::config::{FormRule, SuccessRule};
 use crate::exchange::{RequestRecord, host_name};
+use crate::glob;
 use crate::reason::Reason;
 
 /// The first rule whose path, host and handler fit: the path that was posted to, or that of the page the form was on (all

@@ -2,11 +2,11 @@
 //! somebody who is logged in to the site.
 
 use super::body::{Field, Fields};
-use super::glob;
 use super::names::words;
 use super::page::{FieldKind, PageForm};
 use super::volatile;
 use crate::exchange::{RequestRecord, cookies};
+use crate::glob;
 use crate::reason::Reason;
 
 /// Fields that people cannot see; lower case. Their names are those of the software that sets the traps.

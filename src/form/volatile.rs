@@ -1,7 +1,7 @@
 //! Fields that change from one sending of the same form to the next, or belong to the software: no contact data, and
 //! no part of the fingerprint.
 
-use super::glob;
+use crate::glob;
 
 /// Lower case; `*` is any text. Matched against the whole name and its last bracket.
 const VOLATILE: &[&str] = &[

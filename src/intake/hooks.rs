@@ -114,8 +114,8 @@ impl Hooks for Intake {
         {
             return None;
         }
-        let consent = consent::read(&Signals::from_headers(&request.headers), &config.consent.rules);
-        if !consent::allows_cookies(&consent, config.consent.unknown) {
+        let consent = consent::read(&Signals::of(request), &config.consent);
+        if !consent::allows_cookies(&consent, config.consent.policy(request.host_name()).0) {
             return None;
         }
         let site_sets = |name: &str| {
@@ -175,8 +175,8 @@ impl Hooks for Intake {
         if config.landing.click_id_headers.is_empty() {
             return Vec::new();
         }
-        let consent = consent::read(&Signals::from_headers(&request.headers), &config.consent.rules);
-        if !consent::allows_cookies(&consent, config.consent.unknown) {
+        let consent = consent::read(&Signals::of(request), &config.consent);
+        if !consent::allows_cookies(&consent, config.consent.policy(request.host_name()).0) {
             return Vec::new();
         }
         let line = |(id, header): &(&landing::OtherClickId, HeaderName)| {

@@ -29,10 +29,10 @@ pub struct Ldu {
 }
 
 impl Ldu {
-    /// Country 0, state 0: Meta finds out where the visitor is.
+    /// In a US state by Meta's number; with 0 Meta finds out where the visitor is.
     #[must_use]
-    pub const fn geolocated() -> Self {
-        Self { country: 0, state: 0 }
+    pub const fn in_state(state: u16) -> Self {
+        Self { country: if state == 0 { 0 } else { 1 }, state }
     }
 }
 
@@ -306,8 +306,8 @@ mod tests {
     }
 
     #[test]
-    fn limited_data_use_is_geolocated() {
-        let event = value(&Event { ldu: Some(Ldu::geolocated()), ..bare() });
+    fn limited_data_use_names_the_state_or_leaves_it_to_meta() {
+        let event = value(&Event { ldu: Some(Ldu::in_state(0)), ..bare() });
         assert_eq!(event["data_processing_options"], json!(["LDU"]));
         assert_eq!(event["data_processing_options_country"], json!(0));
         assert_eq!(event["data_processing_options_state"], json!(0));

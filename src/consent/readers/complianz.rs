@@ -1,15 +1,16 @@
 //! Complianz: one plain cookie per category, `cmplz_marketing` = `allow` or `deny`; on some multisites with the prefix
 //! `cmplz_rt_`.
 
-use super::{Category, Reader};
+use super::{Name, Reader};
+use crate::config::ConsentRule;
 use crate::consent::Signals;
 use crate::consent::decode::layers;
 use crate::consent::finding::{Finding, agreed, strictest};
 
-pub const READER: Reader = Reader { name: "complianz", read, category: Category::Name, us_opt_out: false };
+pub const READER: Reader = Reader::banner("complianz", &[Name::Begins("cmplz_")], read);
 
-fn read(signals: &Signals<'_>, category: Option<&str>) -> Option<Finding> {
-    let category = category.unwrap_or("marketing");
+fn read(signals: &Signals<'_>, rule: &ConsentRule) -> Option<Finding> {
+    let category = rule.category.as_deref().unwrap_or("marketing");
     let chosen = ["cmplz_", "cmplz_rt_"].into_iter().filter_map(|prefix| {
         let name = format!("{prefix}{category}");
         agreed(signals.cookies_named(&name).map(|raw| {

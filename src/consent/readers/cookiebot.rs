@@ -3,16 +3,21 @@
 //! Other products use the same cookie name, so only Cookiebot's shape counts as present. Outside the regions that
 //! demand consent it writes a full object with `stamp:'-1'` and `method:'implied'`, which nobody chose.
 
-use super::{Category, Reader};
+use super::{Name, Reader};
+use crate::config::ConsentRule;
 use crate::consent::Signals;
 use crate::consent::decode::{colon_pairs, layers, sole};
 use crate::consent::finding::{Finding, agreed};
 
-pub const READER: Reader = Reader { name: "cookiebot", read, category: Category::Name, us_opt_out: false };
+pub const READER: Reader = Reader::banner("cookiebot", &[Name::Is("CookieConsent")], read);
 
-fn read(signals: &Signals<'_>, category: Option<&str>) -> Option<Finding> {
-    let category = category.unwrap_or("marketing");
-    agreed(signals.cookies_named("CookieConsent").filter_map(|value| judge(value, category)))
+fn read(signals: &Signals<'_>, rule: &ConsentRule) -> Option<Finding> {
+    let category = rule.category.as_deref().unwrap_or("marketing");
+    agreed(
+        signals
+            .cookies_named(rule.name.as_deref().unwrap_or("CookieConsent"))
+            .filter_map(|value| judge(value, category)),
+    )
 }
 
 /// `None` when it is not Cookiebot's.

@@ -3,20 +3,22 @@
 //! The cookie is there from the first page on, in opt-out regions with every category at `yes`; `action:yes` marks a
 //! choice. `consent:yes` does not help: a custom save with everything off has it as well.
 
-use super::{Category, Reader};
+use super::{Name, Reader};
+use crate::config::ConsentRule;
 use crate::consent::Signals;
 use crate::consent::decode::{colon_pairs, layers, sole};
 use crate::consent::finding::{Finding, agreed, strictest};
 
-pub const READER: Reader = Reader { name: "cookieyes", read, category: Category::Name, us_opt_out: false };
+pub const READER: Reader = Reader::banner("cookieyes", &[Name::Is("cookieyes-consent"), Name::Is("wt_consent")], read);
 
 /// The marketing category's slug; sites that renamed it call it `marketing`.
 const MARKETING: [&str; 2] = ["advertisement", "marketing"];
 
-fn read(signals: &Signals<'_>, category: Option<&str>) -> Option<Finding> {
-    let judged = |value| judge(value, category);
+fn read(signals: &Signals<'_>, rule: &ConsentRule) -> Option<Finding> {
+    let judged = |value| judge(value, rule.category.as_deref());
     let undecodable = || Finding::undecodable("cookieyes-consent");
-    let cookieyes = signals.cookies_named("cookieyes-consent").map(|value| judged(value).unwrap_or_else(undecodable));
+    let name = rule.name.as_deref().unwrap_or("cookieyes-consent");
+    let cookieyes = signals.cookies_named(name).map(|value| judged(value).unwrap_or_else(undecodable));
     let webtoffee = signals.cookies_named("wt_consent").filter_map(judged);
     strictest(agreed(cookieyes).into_iter().chain(agreed(webtoffee)))
 }

@@ -1,34 +1,88 @@
 //! One file per consent signal, and the table of them. A new signal is a file with a `READER`, its `mod` line and its
 //! row in [`READERS`].
 //!
-//! A reader tells four things apart: granted, denied, no choice yet (which covers unreadable), not there. It goes by
-//! the marketing category alone: a global yes is written for partial choices too, and a refusal of statistics is not a
-//! refusal of marketing. It recognises by content where a cookie's name is not its own.
+//! A reader tells five things apart: granted, denied, no choice yet (which covers undecodable), unreadable, not there. It
+//! goes by what means advertising alone: a global yes is written for partial choices too, and a refusal of statistics is
+//! not a refusal of marketing. It recognises by content where a cookie's name is not its own.
 
 mod complianz;
 mod cookiebot;
 mod cookieyes;
 mod gpc;
 mod onetrust;
+mod operator;
 mod tcf;
 
 use super::Signals;
 use super::finding::Finding;
+use crate::config::ConsentRule;
 
 /// Every signal. Banners come first: where a banner and a US opt-out both say no, the banner is the one to name.
-pub const READERS: &[Reader] =
-    &[cookieyes::READER, cookiebot::READER, onetrust::READER, complianz::READER, tcf::READER, gpc::READER];
+pub const READERS: &[Reader] = &[
+    operator::BRIDGE,
+    operator::COOKIE,
+    operator::HEADER,
+    operator::FIELD,
+    cookieyes::READER,
+    cookiebot::READER,
+    onetrust::READER,
+    complianz::READER,
+    tcf::READER,
+    gpc::READER,
+];
 
 /// How one signal is read.
 pub struct Reader {
     /// Its name in rules, reasons and logs.
     pub name: &'static str,
-    /// Reads it; `category` replaces what means marketing by default. `None`: the signal is not there.
-    pub read: fn(&Signals<'_>, category: Option<&str>) -> Option<Finding>,
+    /// Where it is: what is not there is not asked.
+    pub source: Source,
+    /// Reads it, by the operator's rule for it (an empty one when there is none). `None`: the signal is not there.
+    pub read: fn(&Signals<'_>, &ConsentRule) -> Option<Finding>,
     /// What a rule's category is.
     pub category: Category,
-    /// Its no is an opt-out under US state law (GPC, US Privacy, GPP's US sections).
-    pub us_opt_out: bool,
+    /// Whose word it is.
+    pub standing: Standing,
+}
+
+impl Reader {
+    /// A banner that keeps the answer in these cookies.
+    pub const fn banner(
+        name: &'static str,
+        cookies: &'static [Name],
+        read: fn(&Signals<'_>, &ConsentRule) -> Option<Finding>,
+    ) -> Self {
+        Self { name, source: Source::Cookies(cookies), read, category: Category::Name, standing: Standing::Banner }
+    }
+}
+
+/// Where a signal is.
+pub enum Source {
+    /// In cookies of these names, or of the name that a rule gives.
+    Cookies(&'static [Name]),
+    /// In other parts of the request: asked every time.
+    Request,
+    /// Where the operator's rules say: asked once for each rule, and never without one.
+    Rules,
+}
+
+/// The name of a cookie.
+pub enum Name {
+    /// This one.
+    Is(&'static str),
+    /// One that begins like this.
+    Begins(&'static str),
+}
+
+/// Whose word a signal is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// A banner's or a framework's.
+    Banner,
+    /// A browser's or a string's under US state law (GPC, US Privacy, GPP's US sections): its no is an opt-out.
+    UsOptOut,
+    /// The operator named it: it speaks for banners that cannot be read.
+    Operator,
 }
 
 /// What a rule's `category` means to a signal.
@@ -36,17 +90,19 @@ pub struct Reader {
 pub enum Category {
     /// The signal has none.
     None,
-    /// The name or id of one category.
+    /// The name or id of one category, group, purpose or service.
     Name,
     /// TCF purposes.
     Purposes,
+    /// It is not a banner: the rule names where to look and what means yes.
+    Matcher,
 }
 
 impl Category {
     /// Whether the text is a category of this kind.
     pub fn accepts(self, text: &str) -> bool {
         match self {
-            Self::None => false,
+            Self::None | Self::Matcher => false,
             Self::Name => !text.is_empty(),
             Self::Purposes => tcf::purposes(text).is_some(),
         }
@@ -58,6 +114,7 @@ impl Category {
             Self::None => "takes no category",
             Self::Name => "takes the name of one category",
             Self::Purposes => "takes purposes from 1 to 24, separated by commas: \"1,3,4,7\"",
+            Self::Matcher => "takes no category; write name, granted and denied",
         }
     }
 }

@@ -6,22 +6,25 @@
 
 use std::borrow::Cow;
 
-use super::{Category, Reader};
+use super::{Name, Reader};
+use crate::config::ConsentRule;
 use crate::consent::Signals;
 use crate::consent::decode::{colon_pairs, layers, sole};
 use crate::consent::finding::{Finding, agreed};
 
-pub const READER: Reader = Reader { name: "onetrust", read, category: Category::Name, us_opt_out: false };
+pub const READER: Reader =
+    Reader::banner("onetrust", &[Name::Is("OptanonConsent"), Name::Is("OptanonAlertBoxClosed")], read);
 
 /// Fields by which the cookie is recognised.
 const FIELDS: [&str; 4] = ["groups", "interactionCount", "datestamp", "isGpcEnabled"];
 
-fn read(signals: &Signals<'_>, category: Option<&str>) -> Option<Finding> {
-    let group = category.unwrap_or("C0004");
+fn read(signals: &Signals<'_>, rule: &ConsentRule) -> Option<Finding> {
+    let group = rule.category.as_deref().unwrap_or("C0004");
     let mut closings = signals.cookies_named("OptanonAlertBoxClosed").peekable();
     let there = closings.peek().is_some();
     let closed = closings.any(|time| !time.is_empty());
-    agreed(signals.cookies_named("OptanonConsent").map(|value| judge(value, group, closed)))
+    let name = rule.name.as_deref().unwrap_or("OptanonConsent");
+    agreed(signals.cookies_named(name).map(|value| judge(value, group, closed)))
         .or_else(|| there.then(|| Finding::no_choice("no OptanonConsent")))
 }
 

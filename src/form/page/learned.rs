@@ -15,8 +15,8 @@ use sha2::{Digest, Sha256};
 use super::{ID_WEIGHT, Page, PageForm};
 use crate::exchange::UnixMillis;
 use crate::form::body::Fields;
-use crate::form::glob;
 use crate::form::url::{Url, bare_host};
+use crate::glob;
 
 /// Pages remembered.
 const MAX_PAGES: usize = 2000;

@@ -8,12 +8,26 @@ mod additional;
 mod tc_string;
 
 use self::tc_string::Core;
-use super::{Category, Reader};
+use super::{Category, Name, Reader, Source, Standing};
+use crate::config::ConsentRule;
 use crate::consent::Signals;
 use crate::consent::decode::layers;
 use crate::consent::finding::{Choice, Finding, agreed, strictest};
 
-pub const READER: Reader = Reader { name: "tcf", read, category: Category::Purposes, us_opt_out: false };
+pub const READER: Reader = Reader {
+    name: "tcf",
+    source: Source::Cookies(&[
+        Name::Is("euconsent-v2"),
+        Name::Is("eupubconsent-v2"),
+        Name::Is("dm-euconsent-v2"),
+        Name::Is("addtl_consent"),
+        Name::Is("OTAdditionalConsentString"),
+        Name::Begins("real_cookie_banner"),
+    ]),
+    read,
+    category: Category::Purposes,
+    standing: Standing::Banner,
+};
 
 /// Names are convention only; Real Cookie Banner adds its own (see [`is_real_cookie_banner`]).
 const TC_COOKIES: [&str; 3] = ["euconsent-v2", "eupubconsent-v2", "dm-euconsent-v2"];
@@ -27,11 +41,11 @@ pub fn purposes(list: &str) -> Option<Vec<u8>> {
     list.split(',').map(|n| n.trim().parse().ok().filter(|n| (1..=24).contains(n))).collect()
 }
 
-fn read(signals: &Signals<'_>, category: Option<&str>) -> Option<Finding> {
-    let wanted = category.unwrap_or(DEFAULT_PURPOSES);
-    let strings = |name: &'static str| agreed(signals.cookies_named(name).map(|raw| judge(raw, wanted)));
+fn read(signals: &Signals<'_>, rule: &ConsentRule) -> Option<Finding> {
+    let wanted = rule.category.as_deref().unwrap_or(DEFAULT_PURPOSES);
+    let strings = |name: &str| agreed(signals.cookies_named(name).map(|raw| judge(raw, wanted)));
     let own = signals.cookies().filter(|(name, _)| is_real_cookie_banner(name)).map(|(_, raw)| judge(raw, wanted));
-    let tc = strictest(TC_COOKIES.into_iter().filter_map(strings).chain(agreed(own)));
+    let tc = strictest(TC_COOKIES.into_iter().chain(rule.name.as_deref()).filter_map(strings).chain(agreed(own)));
     let additional = strictest(AC_COOKIES.into_iter().filter_map(|name| {
         agreed(signals.cookies_named(name).map(
             |raw| match layers(raw).find_map(|text| additional::lists_meta(&text)) {

@@ -1,7 +1,7 @@
 //! The one wildcard of rules and name lists: `*`, any text.
 
 /// Whether `pattern` matches all of `text`. Time is bounded by the product of the lengths.
-pub(super) fn matches(pattern: &str, text: &str) -> bool {
+pub fn matches(pattern: &str, text: &str) -> bool {
     let mut pieces = pattern.split('*');
     let Some(mut rest) = pieces.next().and_then(|first| text.strip_prefix(first)) else { return false };
     let Some(last) = pieces.next_back() else { return rest.is_empty() };
