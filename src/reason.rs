@@ -93,6 +93,8 @@ codes! {
         ConsentDenied = "consent_denied",
         /// No consent signal, and `--consent-unknown` is `deny`.
         ConsentUnknown = "consent_unknown",
+        /// No choice yet, and `consent.hold` is on: it waits for the visitor's choice.
+        ConsentHeld = "consent_held",
         /// The body is larger than `limits.capture_bytes`, or all captures together than `limits.capture_budget`.
         OverBudget = "over_budget",
         /// The queue between the planes was full.

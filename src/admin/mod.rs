@@ -4,6 +4,7 @@
 //! is not on loopback. Readiness follows the drain and the listener, never Graph: a site must not be taken out of service
 //! because Meta is down.
 
+mod consent;
 pub mod exposition;
 mod page;
 

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use super::consent;
+use crate::exchange::UnixMillis;
 use crate::intake::{Coverage, Report, Reports};
 use crate::lead::coverage::KEYS;
 use crate::metrics::Sample;
@@ -38,8 +40,10 @@ pub fn render(facts: &Facts, samples: &[Sample], reports: &Reports) -> String {
     for (label, value) in &facts.rows {
         let _ = write!(out, "<tr><th>{label}<td>{}", escape(value));
     }
-    out.push_str("</table><h2>Decisions since start</h2>");
-    let counts = reports.counts();
+    out.push_str("</table>");
+    let (counts, seen) = (reports.counts(), reports.consent());
+    consent::warnings(&mut out, &seen, &counts);
+    out.push_str("<h2>Decisions since start</h2>");
     if counts.is_empty() {
         out.push_str("<p class=empty>No form has been posted yet.</p>");
     } else {
@@ -49,6 +53,7 @@ pub fn render(facts: &Facts, samples: &[Sample], reports: &Reports) -> String {
         }
         out.push_str("</table>");
     }
+    consent::table(&mut out, &seen);
     coverage(&mut out, &reports.coverage());
     out.push_str("<h2>Latest</h2>");
     let recent = reports.recent();
@@ -105,7 +110,6 @@ fn coverage(out: &mut String, coverage: &Coverage) {
 }
 
 fn row(out: &mut String, report: &Report) {
-    let time = i64::try_from(report.at.0).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
     let consent = report.consent.as_ref().map_or(String::new(), |(state, why)| format!("{state}: {why}"));
     let mut reason = report.reason.code().to_owned();
     if !report.durable && report.kind == DecisionKind::Lead {
@@ -114,7 +118,7 @@ fn row(out: &mut String, report: &Report) {
     let _ = write!(
         out,
         "<tr><td>{}<td>{}{}<td class={kind}>{kind}<td>{}<td>{}<td>{}<td>{}<td>{}<td><code>{}</code>",
-        time.map_or(String::new(), |time| format!("{time:.0}")),
+        clock(report.at),
         escape(&report.host),
         escape(&report.path),
         escape(&reason),
@@ -127,7 +131,13 @@ fn row(out: &mut String, report: &Report) {
     );
 }
 
-fn escape(text: &str) -> String {
+/// A time to the second.
+pub(super) fn clock(at: UnixMillis) -> String {
+    let time = i64::try_from(at.0).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+    time.map_or(String::new(), |time| format!("{time:.0}"))
+}
+
+pub(super) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

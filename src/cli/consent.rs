@@ -4,6 +4,7 @@ use clap::ArgMatches;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::json;
 
+use super::explanation::consent_json;
 use super::{Exit, complain, each_line, say};
 use crate::config::Config;
 use crate::consent::{self, Signals};
@@ -24,13 +25,11 @@ pub fn consent(args: &ArgMatches, config: &Config) -> Exit {
     each_line(|cookies| {
         let signals = Signals::from_headers(&headers).with_cookie_line(cookies);
         let consent = consent::read(&signals, &config.consent);
-        let seen = consent.seen.iter().map(
-            |seen| json!({"signal": seen.signal, "state": seen.state.code(), "unreadable": seen.unreadable, "reason": seen.reason}),
-        );
-        let answer = json!({
-            "state": consent.state.code(), "signal": consent.signal, "reason": consent.reason,
-            "signals": seen.collect::<Vec<_>>(),
-        });
+        let mut answer = consent_json(&consent);
+        let unread = consent::unread(&signals);
+        if !unread.is_empty() {
+            answer["unread"] = json!(unread);
+        }
         say(&answer.to_string())
     })
 }

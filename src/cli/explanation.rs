@@ -32,10 +32,21 @@ pub fn as_json(decision: &Decision, consent: &Consent, event: Option<&Value>) ->
         "roles": roles(&decision.roles),
         "doubtful": roles(&decision.doubtful),
         "unusable": unusable.collect::<Vec<_>>(),
-        "consent": {"state": consent.state.code(), "signal": consent.signal, "reason": consent.reason},
+        "consent": consent_json(consent),
         "event_id": decision.submission.as_ref().map(Submission::event_id),
         "event_id_source": decision.event_id_source,
         "event": event,
+    })
+}
+
+/// What was read, with the word of each signal.
+pub fn consent_json(consent: &Consent) -> Value {
+    let seen = consent.seen.iter().map(|seen| {
+        json!({"signal": seen.signal, "state": seen.state.code(), "unreadable": seen.unreadable, "reason": seen.reason})
+    });
+    json!({
+        "state": consent.state.code(), "signal": consent.signal, "reason": consent.reason,
+        "signals": seen.collect::<Vec<_>>(),
     })
 }
 
@@ -74,6 +85,9 @@ pub fn as_text(decision: &Decision, consent: &Consent, event: Option<&Value>, ow
         lines.push(format!("event_id    {} (from {source}{note})", submission.event_id()));
     }
     lines.push(format!("decision    {}: {}", decision.kind, decision.reason));
+    if let Some(hold) = &decision.hold {
+        lines.push(format!("            it waits for the visitor's choice, {:?} at most", hold.patience));
+    }
     if let Some(event) = event {
         lines.extend(format!("{:#}", masked(event)).lines().map(str::to_owned));
     }

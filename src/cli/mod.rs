@@ -205,7 +205,11 @@ fn outbox_command() -> Command {
                 .arg(ids().required(true))
                 .arg(format_arg()),
             verb("retry", "Send dead deliveries again: those named, or all").arg(ids()),
-            verb("drop", "Remove deliveries for good").arg(ids().required(true)),
+            verb("drop", "Remove deliveries for good, or all that a person's events hold (an erasure request)")
+                .arg(ids().required_unless_present("email-stdin").conflicts_with("email-stdin"))
+                .arg(switch("email-stdin").help(
+                    "Read e-mail addresses from stdin, one per line, and erase every event and waiting submission with one",
+                )),
             verb("export", "All deliveries as JSON lines").arg(state()),
         ])
 }

@@ -1,12 +1,15 @@
 //! `outbox list|show|retry|drop|export`: the deliveries of a running or stopped sidecar.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use clap::ArgMatches;
 use serde_json::json;
 
-use super::{Exit, complain, is_json, say};
+use super::{Exit, complain, each_line, is_json, say};
 use crate::config::parse;
+use crate::lead::contact::Key;
+use crate::lead::normalize::hash;
 use crate::outbox::StoreError;
 use crate::outbox::inspect::{DeliveryRow, Inspector};
 
@@ -28,6 +31,7 @@ pub fn outbox(args: &ArgMatches) -> Exit {
         "export" => list(&store, state, true),
         "show" => show(&store, &ids, is_json(args)),
         "retry" => store.retry(&ids).map(|count| report(&format!("{count} deliveries are due again"))),
+        "drop" if args.get_flag("email-stdin") => erase_by_email(&mut store),
         _ => store.drop_deliveries(&ids).map(|count| report(&format!("{count} deliveries removed"))),
     });
     match done {
@@ -37,6 +41,33 @@ pub fn outbox(args: &ArgMatches) -> Exit {
             Exit::Unavailable
         }
     }
+}
+
+/// An erasure request. An address that cannot be one is said so, by its line: it may be a slip of the pen.
+fn erase_by_email(store: &mut Inspector) -> Result<Exit, StoreError> {
+    let (mut hashes, mut number, mut wrong) = (HashSet::new(), 0, false);
+    let read = each_line(|line| {
+        number += 1;
+        let text = String::from_utf8_lossy(line);
+        if text.trim().is_empty() {
+            return true;
+        }
+        match hash(Key::Em, &text, None) {
+            Ok(hash) => {
+                hashes.insert(hash);
+            }
+            Err(why) => {
+                wrong = true;
+                complain(&format!("line {number}: not an e-mail address ({})", why.code()));
+            }
+        }
+        true
+    });
+    if read != Exit::Fine || wrong {
+        return Ok(Exit::Usage);
+    }
+    let count = store.erase_by_email(&hashes)?;
+    Ok(report(&format!("{count} events erased; what Meta has already received is not in this store")))
 }
 
 fn report(line: &str) -> Exit {

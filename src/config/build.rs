@@ -114,6 +114,19 @@ pub fn load(sources: &Sources, purpose: Purpose) -> Result<Loaded, ConfigErrors>
                 .to_owned(),
         );
     }
+    if config.consent.unknown == OnUnknown::Deny && purpose == Purpose::Run {
+        warnings.push(
+            "visitors without a consent signal count as not consenting (consent.unknown = \"deny\"): their leads are not \
+             sent with match data. Try `capi-sidecar consent` with a Cookie header of your site to see what is read"
+                .to_owned(),
+        );
+    }
+    if config.consent.may_hold() && purpose == Purpose::Run {
+        warnings.push(format!(
+            "submissions without a choice wait, hashed, for up to {:?} (consent.hold); have that reviewed",
+            config.consent.hold_for
+        ));
+    }
     if layers.values.contains_key("plain_way") {
         warnings.push("plain_way has no effect in this version".to_owned());
     }

@@ -27,8 +27,12 @@ pub fn of(top: &mut Reader<'_>) -> ConsentConfig {
                 hosts: hosts(row),
                 unknown: row.given("unknown").then(|| on_unknown(&row.text("unknown"))),
                 denied: row.given("denied").then(|| on_denied(&row.text("denied"))),
+                hold: row.given("hold").then(|| row.flag("hold")),
             }
         }),
+        hold: top.flag("consent.hold"),
+        hold_for: top.duration("consent.hold_for"),
+        session_cookie: top.with("consent.session_cookie", cookie_name),
     }
 }
 

@@ -119,6 +119,23 @@ pub struct ConsentConfig {
     pub rules: Vec<ConsentRule>,
     /// Hosts with a policy of their own.
     pub hosts: Vec<HostConsent>,
+    /// Whether a submission without a choice waits for one.
+    pub hold: bool,
+    /// For how long.
+    pub hold_for: Duration,
+    /// The site's own session cookie, by which the browser is known again; `None`: one of ours.
+    pub session_cookie: Option<String>,
+}
+
+/// What happens to a submission, by the host it came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConsentPolicy {
+    /// No signal found.
+    pub unknown: OnUnknown,
+    /// A signal said no.
+    pub denied: OnDenied,
+    /// No choice yet: how long it waits for one; `None`: not at all.
+    pub hold: Option<Duration>,
 }
 
 impl ConsentConfig {
@@ -133,12 +150,21 @@ impl ConsentConfig {
         ConsentRule { signal: "bridge".to_owned(), name: Some(name.to_owned()), ..ConsentRule::default() }
     }
 
-    /// The policy for a host: `unknown` and `denied`, of the first entry for it or the general ones.
+    /// The policy for a host: the first entry for it, and the general one where that says nothing.
     #[must_use]
-    pub fn policy(&self, host: &str) -> (OnUnknown, OnDenied) {
+    pub fn policy(&self, host: &str) -> ConsentPolicy {
         let own = self.hosts.iter().find(|entry| serves(&entry.hosts, host));
-        let unknown = own.and_then(|own| own.unknown).unwrap_or(self.unknown);
-        (unknown, own.and_then(|own| own.denied).unwrap_or(self.denied))
+        ConsentPolicy {
+            unknown: own.and_then(|own| own.unknown).unwrap_or(self.unknown),
+            denied: own.and_then(|own| own.denied).unwrap_or(self.denied),
+            hold: own.and_then(|own| own.hold).unwrap_or(self.hold).then_some(self.hold_for),
+        }
+    }
+
+    /// Whether submissions may wait on any host.
+    #[must_use]
+    pub fn may_hold(&self) -> bool {
+        self.hold || self.hosts.iter().any(|entry| entry.hold == Some(true))
     }
 }
 
@@ -158,6 +184,8 @@ pub struct HostConsent {
     pub unknown: Option<OnUnknown>,
     /// Instead of the general one.
     pub denied: Option<OnDenied>,
+    /// Instead of the general one.
+    pub hold: Option<bool>,
 }
 
 /// `consent.gpc`.

@@ -150,6 +150,9 @@ pub const SETTINGS: &[Setting] = &[
     row("consent.signals", Kind::List(&Kind::Text), "", "The banners of this site; cookies that other banners left behind are then not read. Default: every known one.").live(),
     row("consent.bridge_cookie", Kind::Text, "capi_consent", "Cookie that a banner's callback sets to granted or denied where the banner's own answer cannot be read.").live(),
     row("consent.rule", Kind::Tables(CONSENT_RULE), "", "Which category of a banner means advertising on this site; a cookie, header or checkbox of a home-made banner.").live(),
+    row("consent.hold", Kind::Bool, "false", "Whether a submission without a choice waits, hashed, for one: it is sent if the same browser consents in time, and erased if not. Have it reviewed before you switch it on (docs/CONSENT.md).").live(),
+    row("consent.hold_for", Kind::Duration, "30m", "How long it waits.").live(),
+    row("consent.session_cookie", Kind::Text, "", "The site's session cookie, e.g. PHPSESSID, by which the browser is known again. Default: a session cookie of our own, set when a submission has to wait.").live(),
     row("consent.host", Kind::Tables(CONSENT_HOST), "", "Hosts with a policy of their own; the first match wins.").live(),
     row("default_country", Kind::Text, "", "Country of phone numbers without a country code, e.g. DE.").live(),
     row("trusted_proxies", Kind::List(&Kind::Text), "", "Networks whose X-Forwarded-* and Forwarded are believed, e.g. 10.0.0.0/8.")
@@ -236,6 +239,7 @@ pub const CONSENT_HOST: &[Setting] = &[
     row("hosts", Kind::List(&Kind::Text), "", "The hosts, with * as wildcard. Required."),
     row("unknown", Kind::Choice(&["deny", "grant"]), "", "consent.unknown for them."),
     row("denied", Kind::Choice(&["event-only", "drop", "ldu"]), "", "consent.denied for them."),
+    row("hold", Kind::Bool, "", "consent.hold for them."),
 ];
 
 /// `[[form]]`.

@@ -50,14 +50,22 @@ static INDEX: LazyLock<Index> = LazyLock::new(|| {
     index
 });
 
+/// Whether any reader reads a cookie of this name.
+pub fn is_known(name: &str) -> bool {
+    INDEX.of(name) != 0
+}
+
+impl Index {
+    fn of(&self, name: &str) -> u64 {
+        let starts = name.as_bytes().first().and_then(|first| self.beginnings.get(first));
+        let begun = starts.into_iter().flatten().filter(|(start, _)| name.starts_with(start));
+        let named = self.names.get(name).copied().unwrap_or_default();
+        begun.fold(named, |bits, (_, bit)| bits | bit)
+    }
+}
+
 /// The readers whose cookies are there, and those that look elsewhere.
 pub fn asked(signals: &Signals<'_>) -> Asked {
     let index = &*INDEX;
-    let named = |name: &str| index.names.get(name).copied().unwrap_or_default();
-    let begun = |name: &str| {
-        let starts = name.as_bytes().first().and_then(|first| index.beginnings.get(first));
-        let fitting = starts.into_iter().flatten().filter(|(start, _)| name.starts_with(start));
-        fitting.fold(0, |bits, (_, bit)| bits | bit)
-    };
-    Asked(signals.cookies().fold(index.always, |bits, (name, _)| bits | named(name) | begun(name)))
+    Asked(signals.cookies().fold(index.always, |bits, (name, _)| bits | index.of(name)))
 }

@@ -14,12 +14,14 @@ mod index;
 mod policy;
 mod readers;
 mod signals;
+mod unread;
 
 use thiserror::Error;
 
 pub use finding::UsState;
 pub use policy::{Ruling, allows_cookies, rule};
 pub use signals::Signals;
+pub use unread::unread;
 
 use crate::config::{ConsentConfig, ConsentRule, OnGpc};
 use finding::{Choice, Finding};

@@ -1,15 +1,17 @@
 //! One exchange → one decision with one reason. Pure: `run` and `explain` call the same function, so they cannot
 //! disagree.
 
+pub mod browser;
 mod custom_data;
 mod visitor_event;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ipnet::IpNet;
 
 use crate::config::{ConsentConfig, FormRule};
-use crate::consent::{self, Consent, Ruling, Signals};
+use crate::consent::{self, Consent, Ruling, Signals, State};
 use crate::exchange::{Exchange, RequestRecord, UnixMillis, cookies};
 use crate::form::page::KnownPages;
 use crate::form::roles::RoleSource;
@@ -19,7 +21,7 @@ use crate::lead::contact::Key;
 use crate::lead::event::{self, Ldu};
 use crate::lead::event_id::{self, IdSecret};
 use crate::lead::normalize::Country;
-use crate::outbox::SuppliedId;
+use crate::outbox::{SuppliedId, Tie};
 use crate::reason::{DecisionKind, Reason};
 use crate::visitor;
 use visitor_event::Made;
@@ -80,6 +82,19 @@ pub struct Decision {
     pub unlearned_page: Option<String>,
     /// What is to be stored and sent.
     pub submission: Option<Submission>,
+    /// It is not to be sent before the visitor has chosen.
+    pub hold: Option<HoldPlan>,
+}
+
+/// How a submission waits for the visitor's choice.
+#[derive(Clone, Debug)]
+pub struct HoldPlan {
+    /// Whose choice: a keyed hash of the session.
+    pub browser: [u8; 32],
+    /// What is sent if it is not a yes; `None`: nothing.
+    pub bare: Option<Arc<str>>,
+    /// How long.
+    pub patience: Duration,
 }
 
 /// What the outbox needs of an accepted submission.
@@ -101,6 +116,8 @@ pub struct Submission {
     pub event_only: bool,
     /// Meta's names of what it carries of the visitor.
     pub match_keys: Vec<&'static str>,
+    /// By what its browser is found again.
+    pub ties: Vec<Tie>,
 }
 
 impl Submission {
@@ -119,6 +136,7 @@ impl Decision {
         self.expected = None;
         self.event_id_source = None;
         self.submission = None;
+        self.hold = None;
     }
 
     fn no(kind: DecisionKind, reason: Reason, reading: &Reading) -> Self {
@@ -140,6 +158,7 @@ impl Decision {
             expected: None,
             unlearned_page: reading.page_url.clone().filter(|_| reading.unlearned_page),
             submission: None,
+            hold: None,
         }
     }
 }
@@ -168,8 +187,14 @@ pub fn decide(
     }
     let submitted = reading.fields.list.iter().map(|field| (field.name.as_str(), field.value.as_str()));
     let consent = consent::read(&Signals::of(request).with_fields(submitted), policy.consent);
-    let (on_unknown, on_denied) = policy.consent.policy(request.host_name());
-    let ruling = consent::rule(&consent, on_unknown, on_denied);
+    let here = policy.consent.policy(request.host_name());
+    let ruling = consent::rule(&consent, here.unknown, here.denied);
+    let answer = exchange.response.as_ref().map(|answer| &answer.headers);
+    let hold =
+        here.hold.filter(|_| consent.state == State::Unknown && ruling != Ruling::Granted).and_then(|patience| {
+            let browser = browser::of(policy.secret, policy.consent, request, answer)?;
+            Some(HoldPlan { browser, bare: None, patience })
+        });
     let mut decision = Decision::no(DecisionKind::Lead, Reason::Accepted, &reading);
     decision.expected.clone_from(&reading.expected);
     decision.consent = Some(consent);
@@ -180,8 +205,14 @@ pub fn decide(
     let fingerprint =
         |secret| event_id::fingerprint(secret, request.host_name(), &reading.form, &reading.canonical_fields);
 
+    let bare = || -> Arc<str> { event::event_only_json(&event_name, time, &event::without_query(&page_url)).into() };
     let (ldu, reason) = match ruling {
         Ruling::Granted => (None, Reason::Accepted),
+        Ruling::Drop(_) | Ruling::EventOnly(_) if hold.is_some() => {
+            let bare = matches!(ruling, Ruling::EventOnly(_)).then(bare);
+            decision.hold = hold.map(|hold| HoldPlan { bare, ..hold });
+            (None, Reason::ConsentHeld)
+        }
         Ruling::Ldu(reason, state) => (Some(Ldu::in_state(state.0)), reason),
         Ruling::Drop(reason) => {
             decision.kind = DecisionKind::Denied;
@@ -192,26 +223,24 @@ pub fn decide(
             decision.kind = DecisionKind::Denied;
             decision.reason = reason;
             decision.event_id_source = Some("random");
-            let url = event::without_query(&page_url);
             decision.submission = Some(Submission {
                 fingerprint: fingerprint(policy.volatile_secret),
                 supplied: None,
                 fallback_event_id: random_id,
-                body: event::event_only_json(&event_name, time, &url).into(),
+                body: bare(),
                 event_name,
                 event_time: time,
                 event_only: true,
                 match_keys: Vec::new(),
+                ties: Vec::new(),
             });
             return decision;
         }
     };
-    if ldu.is_some() {
+    if reason != Reason::Accepted {
         decision.kind = DecisionKind::Denied;
         decision.reason = reason;
-    }
-
-    if ldu.is_none() {
+    } else {
         let kept =
             |id: &&'static OtherClickId| Some((id.parameter, id.in_cookies(cookies(&request.headers))?.to_owned()));
         decision.click_ids = policy.click_ids.iter().filter_map(kept).collect();
@@ -225,6 +254,7 @@ pub fn decide(
         // Meta would refuse it (100/2804050) and everything sent with it.
         decision.kind = DecisionKind::NoLead;
         decision.reason = Reason::NoContact;
+        decision.hold = None;
         return decision;
     }
     decision.event_id_source = Some(reading.supplied_event_id.as_ref().map_or("fingerprint", |id| id.source));
@@ -237,6 +267,7 @@ pub fn decide(
         event_time: time,
         event_only: false,
         match_keys: event.match_key_names(),
+        ties: browser::ties(policy.secret, policy.consent, request, event.fbc.as_deref()),
     });
     decision
 }

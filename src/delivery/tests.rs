@@ -58,6 +58,7 @@ impl Stage {
                 event_only: event["user_data"].is_null(),
                 body: event.to_string().into(),
                 pixels: vec!["1234567890".to_owned()],
+                ties: Vec::new(),
             })
             .collect();
         let admitted = self.outbox.admit_blocking(admissions).unwrap();

@@ -10,10 +10,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use tokio::sync::{oneshot, watch};
 
 use super::follow_ups::{VisitKey, Visits};
+use super::held::{self, Awaited};
 use super::pages::PageWatch;
-use super::{IntakeStats, Message, Queue, Report, Reports};
+use super::{IntakeStats, Message, Queue, Report, Reports, Secrets};
 use crate::config::Config;
-use crate::consent::{self, Signals};
+use crate::consent::{self, Consent, Signals, State};
 use crate::decision;
 use crate::exchange::{Exchange, RequestRecord, cookies};
 use crate::form;
@@ -34,6 +35,8 @@ pub struct Intake {
     pub(super) reports: Arc<Reports>,
     pub(super) pages: Arc<PageWatch>,
     pub(super) visits: Arc<Visits>,
+    pub(super) awaited: Arc<Awaited>,
+    pub(super) secrets: Arc<Secrets>,
     /// Counters.
     pub stats: Arc<IntakeStats>,
 }
@@ -54,6 +57,35 @@ impl Intake {
             })
     }
 
+    /// The browser of a request head, by its session.
+    fn browser(&self, head: &Head<'_>) -> Option<[u8; 32]> {
+        let config = Arc::clone(&self.config.borrow());
+        decision::browser::of_cookie_line(&self.secrets.lasting, &config.consent, head.fields.first(&COOKIE)?)
+    }
+
+    /// The browser of a request, if its choice is awaited.
+    fn awaited_browser(&self, request: &RequestRecord, config: &Config) -> Option<[u8; 32]> {
+        if !self.awaited.any() {
+            return None;
+        }
+        let browser = decision::browser::of(&self.secrets.lasting, &config.consent, request, None)?;
+        self.awaited.has(&browser).then_some(browser)
+    }
+
+    /// What waits for this browser is released, or erased.
+    fn tell_choice(&self, browser: [u8; 32], consent: &Consent) {
+        let Some(choice) = held::choice(browser, consent) else { return };
+        if self.awaited.take(&browser) && !self.send(Message::Choice(choice)) {
+            self.awaited.put(browser);
+        }
+    }
+
+    /// `false` when there was no room for it: the cookies stay for now, so that it is told with the next page.
+    fn tell_withdrawal(&self, request: &RequestRecord, config: &Config) -> bool {
+        let ties = decision::browser::ties(&self.secrets.lasting, &config.consent, request, None);
+        ties.is_empty() || self.send(Message::Withdrawn(ties))
+    }
+
     fn send(&self, message: Message) -> bool {
         match self.queue.try_send(message) {
             Ok(()) => true,
@@ -63,8 +95,8 @@ impl Intake {
                     Message::Exchange { exchange, .. } if exchange.request.method == Method::GET => return false,
                     Message::Exchange { exchange, .. } => Report::of(&exchange.request),
                     Message::Note(report) => report,
-                    // It comes by again.
-                    Message::Page(_) => return false,
+                    // They come by again.
+                    Message::Page(_) | Message::Choice(_) | Message::Withdrawn(_) => return false,
                 };
                 self.stats.queue_full.fetch_add(1, Ordering::Relaxed);
                 report.kind = DecisionKind::Skipped;
@@ -84,10 +116,12 @@ impl Hooks for Intake {
             if expected && (asks_for_document(head) || head.fields.first(&X_INERTIA).is_some()) {
                 return Watch::FollowUp;
             }
+            let is_awaited = self.awaited.any() && self.browser(head).is_some_and(|browser| self.awaited.has(&browser));
             if !asks_for_document(head) {
-                return Watch::Nothing;
+                return if is_awaited { Watch::Landing { learn: false } } else { Watch::Nothing };
             }
-            return match (self.may_be_landing(head), is_of_somebody_known(head)) {
+            let matters = is_awaited || has_our_cookies(head) || self.may_be_landing(head);
+            return match (matters, is_of_somebody_known(head)) {
                 (true, known) => Watch::Landing { learn: !known },
                 (false, false) => Watch::Page,
                 (false, true) => Watch::Nothing,
@@ -110,33 +144,48 @@ impl Hooks for Intake {
         let config = Arc::clone(&self.config.borrow());
         let landing = landing_request(request);
         let extras = Extras { mint_fbp: config.landing.mint_fbp, click_ids: &config.landing.click_ids };
-        if !landing::may_matter(&landing, extras) || decision::no_visitor(request, &config.internal_addresses).is_some()
-        {
+        let gains = landing::may_matter(&landing, extras)
+            && decision::no_visitor(request, &config.internal_addresses).is_none();
+        let has_ours = landing::has_our_cookies(&landing, extras);
+        let awaited = self.awaited_browser(request, &config);
+        if !gains && !has_ours && awaited.is_none() {
             return None;
         }
         let consent = consent::read(&Signals::of(request), &config.consent);
-        if !consent::allows_cookies(&consent, config.consent.policy(request.host_name()).0) {
-            return None;
+        if let Some(browser) = awaited {
+            self.tell_choice(browser, &consent);
         }
-        let site_sets = |name: &str| {
-            answer.get_all(SET_COOKIE).iter().any(|line| {
-                line.as_bytes().split(|b| *b == b'=').next().is_some_and(|n| n.trim_ascii() == name.as_bytes())
-            })
+        if gains {
+            self.reports.saw_consent(&consent, Vec::new(), request.received);
+        }
+        let set_cookies = if consent::allows_cookies(&consent, config.consent.policy(request.host_name()).unknown) {
+            let mint = config.landing.mint_fbp.then(random_u31).flatten();
+            let site_sets = |name: &str| sets_cookie(answer, name);
+            landing::set_cookies(&landing, site_sets, mint, extras.click_ids, request.received)
+        } else if has_ours && consent.is_refused() && self.tell_withdrawal(request, &config) {
+            landing::expire_cookies(&landing, extras)
+        } else {
+            Vec::new()
         };
-        let mint = config.landing.mint_fbp.then(random_u31).flatten();
-        let set_cookies: Vec<_> = landing::set_cookies(&landing, site_sets, mint, extras.click_ids, request.received)
-            .iter()
-            .filter_map(|cookie| HeaderValue::from_str(cookie).ok())
-            .collect();
-        if set_cookies.is_empty() {
+        edit(&set_cookies, answer)
+    }
+
+    fn answering(&self, request: &RequestRecord, status: StatusCode, answer: &HeaderMap) -> Option<LandingEdit> {
+        let config = Arc::clone(&self.config.borrow());
+        let consent = &config.consent;
+        let here = consent.policy(request.host_name());
+        if here.hold.is_none() || consent.session_cookie.is_some() || status.as_u16() >= 400 {
             return None;
         }
-        // Several lines are one list (RFC 9110 5.3), and the edit replaces all of them.
-        let lines = answer.get_all(CACHE_CONTROL).iter().filter_map(|line| line.to_str().ok());
-        let current = Some(lines.collect::<Vec<_>>().join(", ")).filter(|list| !list.is_empty());
-        let cache_control =
-            landing::cache_control_private(current.as_deref()).and_then(|value| HeaderValue::from_str(&value).ok());
-        Some(LandingEdit { set_cookies, cache_control })
+        if decision::browser::of(&self.secrets.lasting, consent, request, None).is_some() {
+            return None;
+        }
+        // A checkbox may still say no; then the session is one that nothing waits for.
+        let found = consent::read(&Signals::of(request), consent);
+        if found.state != State::Unknown || consent::allows_cookies(&found, here.unknown) {
+            return None;
+        }
+        edit(&[landing::session_cookie(decision::browser::OWN_SESSION, &random_session()?, request.https)], answer)
     }
 
     /// Documents and data say whether a form was accepted; downloads and endless event streams do not, and a copy of them
@@ -176,7 +225,7 @@ impl Hooks for Intake {
             return Vec::new();
         }
         let consent = consent::read(&Signals::of(request), &config.consent);
-        if !consent::allows_cookies(&consent, config.consent.policy(request.host_name()).0) {
+        if !consent::allows_cookies(&consent, config.consent.policy(request.host_name()).unknown) {
             return Vec::new();
         }
         let line = |(id, header): &(&landing::OtherClickId, HeaderName)| {
@@ -195,6 +244,34 @@ impl Hooks for Intake {
         }
         sent.then_some(waiting)
     }
+}
+
+/// Whether the answer sets that cookie itself.
+fn sets_cookie(answer: &HeaderMap, name: &str) -> bool {
+    answer
+        .get_all(SET_COOKIE)
+        .iter()
+        .any(|line| line.as_bytes().split(|b| *b == b'=').next().is_some_and(|n| n.trim_ascii() == name.as_bytes()))
+}
+
+/// Appends these cookies and keeps shared caches from storing them.
+fn edit(set_cookies: &[String], answer: &HeaderMap) -> Option<LandingEdit> {
+    let set_cookies: Vec<_> = set_cookies.iter().filter_map(|cookie| HeaderValue::from_str(cookie).ok()).collect();
+    if set_cookies.is_empty() {
+        return None;
+    }
+    // Several lines are one list (RFC 9110 5.3), and the edit replaces all of them.
+    let lines = answer.get_all(CACHE_CONTROL).iter().filter_map(|line| line.to_str().ok());
+    let current = Some(lines.collect::<Vec<_>>().join(", ")).filter(|list| !list.is_empty());
+    let cache_control =
+        landing::cache_control_private(current.as_deref()).and_then(|value| HeaderValue::from_str(&value).ok());
+    Some(LandingEdit { set_cookies, cache_control })
+}
+
+/// The names of cookies that we set, and may have to take back.
+fn has_our_cookies(head: &Head<'_>) -> bool {
+    let cookies = head.fields.first(&COOKIE).unwrap_or_default();
+    [&b"_fbc="[..], b"_fbp=", b"_capi_"].iter().any(|name| memchr::memmem::find(cookies, name).is_some())
 }
 
 fn visit_of(head: &Head<'_>) -> VisitKey {
@@ -239,6 +316,13 @@ fn random_u31() -> Option<u32> {
     let mut bytes = [0; 4];
     getrandom::fill(&mut bytes).ok()?;
     Some(u32::from_le_bytes(bytes) >> 1)
+}
+
+/// 128 random bits. `None` when the system has no randomness to give.
+fn random_session() -> Option<String> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).ok()?;
+    Some(hex::encode(bytes))
 }
 
 /// Leaves file contents out of the copy of a multipart body, as they stream past.

@@ -4,8 +4,10 @@
 //! committed together with it. A panic in a parser costs one decision. Nothing here can reach the visitor but by
 //! settling late, and the data plane bounds that wait.
 
+mod consent_seen;
 mod denied;
 mod follow_ups;
+mod held;
 mod hooks;
 mod learning;
 mod pages;
@@ -24,18 +26,21 @@ use tokio::sync::{oneshot, watch};
 
 pub use hooks::Intake;
 
+pub use consent_seen::{ConsentSeen, SignalSeen};
 use denied::DeniedMemory;
 use follow_ups::{Awaited, FollowUps, VisitKey};
+use held::Holds;
 use learning::Learning;
 use pages::PageWatch;
 pub use report::{Coverage, Report, Reports};
 
 use crate::config::Config;
+use crate::consent::{self, Signals};
 use crate::decision::{self, Decision, Policy, Submission, Told};
 use crate::exchange::{Exchange, RequestRecord, UnixMillis};
 use crate::lead::event_id::IdSecret;
 use crate::metrics::counters;
-use crate::outbox::{Admission, Admitted, Outbox, StoreError};
+use crate::outbox::{Admission, Admitted, Choice, Outbox, StoreError, Tie, random_fingerprint};
 use crate::proxy::hooks::PageCopy;
 use crate::proxy::tee::Reservation;
 use crate::reason::{DecisionKind, Reason};
@@ -54,6 +59,10 @@ enum Message {
         memory: Vec<Reservation>,
         settled: oneshot::Sender<()>,
     },
+    /// A browser that submissions wait for shows its choice.
+    Choice(Choice),
+    /// A visitor took the consent back.
+    Withdrawn(Vec<Tie>),
     /// A POST that was never worth a copy; it gets its line all the same.
     Note(Report),
     /// A page to learn from.
@@ -98,17 +107,30 @@ impl LeadPlane {
         let stats = Arc::new(IntakeStats::default());
         let watch = Arc::new(PageWatch::default());
         let follow_ups = FollowUps::default();
+        let holds = Holds::resume(&outbox);
+        let secrets = Arc::new(secrets);
         let intake = Arc::new(Intake {
             config: config.clone(),
             queue: sender,
             reports: Arc::clone(&reports),
             pages: Arc::clone(&watch),
             visits: follow_ups.visits(),
+            awaited: holds.awaited(),
+            secrets: Arc::clone(&secrets),
             stats: Arc::clone(&stats),
         });
         let pages = Learning::resume(watch, &outbox, Arc::clone(&stats));
-        let worker =
-            Worker { config, outbox, secrets, denied: DeniedMemory::default(), pages, follow_ups, reports, stats };
+        let worker = Worker {
+            config,
+            outbox,
+            secrets,
+            denied: DeniedMemory::default(),
+            pages,
+            follow_ups,
+            holds,
+            reports,
+            stats,
+        };
         let thread = thread::Builder::new().name("intake".into()).spawn(move || worker.run(&receiver))?;
         Ok((Self { thread }, intake))
     }
@@ -132,10 +154,11 @@ pub struct Secrets {
 struct Worker {
     config: watch::Receiver<Arc<Config>>,
     outbox: Outbox,
-    secrets: Secrets,
+    secrets: Arc<Secrets>,
     denied: DeniedMemory,
     pages: Learning,
     follow_ups: FollowUps,
+    holds: Holds,
     reports: Arc<Reports>,
     stats: Arc<IntakeStats>,
 }
@@ -151,7 +174,8 @@ impl Worker {
     fn run(mut self, queue: &Receiver<Message>) {
         let mut waiting = Vec::new();
         loop {
-            let first = match self.follow_ups.deadline() {
+            let deadlines = [self.follow_ups.deadline(), self.holds.deadline()];
+            let first = match deadlines.into_iter().flatten().min() {
                 None => queue.recv().map_err(|_| RecvTimeoutError::Disconnected),
                 Some(deadline) => queue.recv_timeout(deadline),
             };
@@ -165,6 +189,9 @@ impl Worker {
             }
             for awaited in self.follow_ups.expired(false) {
                 self.give_up(awaited);
+            }
+            if self.holds.is_time() {
+                self.choose(Choice::Expired);
             }
         }
         for awaited in self.follow_ups.expired(true) {
@@ -188,6 +215,8 @@ impl Worker {
         let (exchange, memory, settled) = match message {
             Message::Note(report) => return self.reports.add(report),
             Message::Page(copy) => return self.pages.learn(&copy, &self.outbox),
+            Message::Choice(choice) => return self.choose(choice),
+            Message::Withdrawn(ties) => return self.withdraw(ties),
             Message::Exchange { exchange, memory, settled } => (exchange, memory, settled),
         };
         self.pages.submission_taken();
@@ -202,6 +231,7 @@ impl Worker {
             report.reason = Reason::InternalError;
             return self.reports.add(report);
         };
+        self.notice_consent(&decision, &exchange.request);
         if let Some(page_url) = &decision.unlearned_page {
             self.pages.forget(page_url);
         }
@@ -215,6 +245,44 @@ impl Worker {
         }
         drop((exchange, memory));
         self.conclude(report, decision, pixels, settled, waiting);
+    }
+
+    /// For the status page; and the next submission shows a choice as well as any other request.
+    fn notice_consent(&mut self, decision: &Decision, request: &RequestRecord) {
+        let Some(consent) = &decision.consent else { return };
+        let hints = if consent.signal.is_none() { consent::unread(&Signals::of(request)) } else { Vec::new() };
+        self.reports.saw_consent(consent, hints, request.received);
+        let awaited = self.holds.awaited();
+        if !awaited.any() {
+            return;
+        }
+        let config = Arc::clone(&self.config.borrow());
+        let Some(browser) = decision::browser::of(&self.secrets.lasting, &config.consent, request, None) else {
+            return;
+        };
+        if let Some(choice) = held::choice(browser, consent)
+            && awaited.take(&browser)
+        {
+            self.choose(choice);
+        }
+    }
+
+    fn choose(&mut self, choice: Choice) {
+        match self.holds.choose(choice, &self.outbox) {
+            Ok(reports) => reports.into_iter().for_each(|report| self.reports.add(report)),
+            // The store has said so itself; they wait on.
+            Err(error) => tracing::debug!(%error, "submissions that wait for consent wait on"),
+        }
+    }
+
+    fn withdraw(&self, ties: Vec<Tie>) {
+        match self.outbox.withdraw_blocking(ties) {
+            Ok(0) => {}
+            Ok(events) => tracing::info!(events, "a visitor took the consent back: what was not sent yet is erased"),
+            Err(error) => {
+                tracing::error!(%error, "a visitor took the consent back, and what waits could not be erased")
+            }
+        }
     }
 
     /// The page that a submission waited for.
@@ -267,6 +335,14 @@ impl Worker {
         }
         report.match_keys.clone_from(&submission.match_keys);
         let mut admission = admission(submission, pixels);
+        if let Some(plan) = decision.hold {
+            if let Some(report) = self.holds.hold(report, admission, plan, &self.outbox) {
+                self.reports.add(report);
+            }
+            // Stored or not, the answer has nothing more to wait for; a visitor who has left needs none.
+            let _ = settled.send(());
+            return;
+        }
         if admission.event_only {
             // Nothing that derives from a denied submission's contact data is stored, not even its fingerprint: the
             // repeat is recognised here, in memory, and the store gets a random one.
@@ -354,13 +430,6 @@ fn expected_visit(decision: &Decision, request: &RequestRecord) -> Option<VisitK
     Some(VisitKey::new(request.client_ip, agent.as_bytes(), host, target))
 }
 
-fn random_fingerprint() -> [u8; 32] {
-    let (a, b) = (uuid::Uuid::new_v4().into_bytes(), uuid::Uuid::new_v4().into_bytes());
-    let mut bytes = [0; 32];
-    bytes.iter_mut().zip(a.into_iter().chain(b)).for_each(|(to, from)| *to = from);
-    bytes
-}
-
 fn admission(submission: Submission, pixels: Vec<String>) -> Admission {
     Admission {
         fingerprint: submission.fingerprint,
@@ -371,6 +440,7 @@ fn admission(submission: Submission, pixels: Vec<String>) -> Admission {
         body: submission.body,
         event_only: submission.event_only,
         pixels,
+        ties: submission.ties,
     }
 }
 

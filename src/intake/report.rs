@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
+use super::consent_seen::ConsentSeen;
+use crate::consent::Consent;
 use crate::decision::Decision;
 use crate::exchange::{RequestRecord, UnixMillis};
 use crate::lead::event::without_query;
@@ -115,6 +117,7 @@ pub struct Reports {
     counts: Mutex<BTreeMap<(DecisionKind, Reason), u64>>,
     recent: Mutex<VecDeque<Report>>,
     coverage: Mutex<Coverage>,
+    consent: Mutex<ConsentSeen>,
 }
 
 /// How many leads there were, and how many of them had each match key.
@@ -195,6 +198,22 @@ impl Reports {
     #[must_use]
     pub fn coverage(&self) -> Coverage {
         self.coverage.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What was read of a request's consent.
+    pub fn saw_consent(&self, consent: &Consent, unread: Vec<String>, at: UnixMillis) {
+        self.consent.lock().unwrap_or_else(PoisonError::into_inner).add(consent, unread, at);
+    }
+
+    /// A page loads a banner whose answer no cookie shows.
+    pub fn saw_banner(&self, name: &'static str, advice: &'static str) {
+        self.consent.lock().unwrap_or_else(PoisonError::into_inner).on_pages.insert(name, advice);
+    }
+
+    /// What the consent signals said so far.
+    #[must_use]
+    pub fn consent(&self) -> ConsentSeen {
+        self.consent.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The latest, newest first.

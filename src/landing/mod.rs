@@ -14,7 +14,9 @@ pub use cache_control::cache_control_private;
 pub use other_ids::{OTHER_CLICK_IDS, OtherClickId};
 
 use crate::exchange::UnixMillis;
-use click_id::{ClickId, payload};
+pub use click_id::payload;
+
+use click_id::ClickId;
 use domain::CookieScope;
 use set_cookie::set_cookie;
 
@@ -127,6 +129,34 @@ pub fn set_cookies(
         .map(|(name, value)| set_cookie(name, &value, &scope, request.https))
         .chain(others)
         .collect()
+}
+
+/// The cookies that we may have set: those of Meta that are minted here, and those of other click ids.
+fn ours<'x>(extras: Extras<'x>) -> impl Iterator<Item = &'static str> + use<'x> {
+    let others = OTHER_CLICK_IDS.iter().map(|id| id.cookie);
+    // `_fbp` is the pixel's own where we do not mint it.
+    ["_fbc"].into_iter().chain(extras.mint_fbp.then_some("_fbp")).chain(others)
+}
+
+/// Whether a navigation carries one of them.
+#[must_use]
+pub fn has_our_cookies(request: &LandingRequest<'_>, extras: Extras<'_>) -> bool {
+    request.is_navigation() && ours(extras).any(|name| request.cookies.iter().any(|(own, _)| *own == name))
+}
+
+/// The `Set-Cookie` values that take back what the visitor no longer consents to.
+#[must_use]
+pub fn expire_cookies(request: &LandingRequest<'_>, extras: Extras<'_>) -> Vec<String> {
+    let Some(scope) = CookieScope::of(request.host) else { return Vec::new() };
+    let carried = |name: &&'static str| request.cookies.iter().any(|(own, _)| own == name);
+    ours(extras).filter(carried).map(|name| set_cookie::expired(name, &scope)).collect()
+}
+
+/// A session cookie of our own: gone with the browser's session, out of reach of scripts, never for anybody else.
+#[must_use]
+pub fn session_cookie(name: &str, value: &str, https: bool) -> String {
+    let secure = if https { "; Secure" } else { "" };
+    format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax{secure}")
 }
 
 /// `fbc` of a submission. A click id in the page's URL beats a cookie with another one; a valid cookie goes out byte

@@ -12,3 +12,9 @@ pub fn set_cookie(name: &'static str, value: &str, scope: &CookieScope, https: b
     let secure = if https { "; Secure" } else { "" };
     format!("{name}={value}{domain}; Path=/; Max-Age={MAX_AGE}; SameSite=Lax{secure}")
 }
+
+/// The line that makes browsers forget it: same name, domain and path (RFC 6265 5.3), and no time to live.
+pub fn expired(name: &'static str, scope: &CookieScope) -> String {
+    let domain = scope.domain.as_deref().map(|domain| format!("; Domain={domain}")).unwrap_or_default();
+    format!("{name}={domain}; Path=/; Max-Age=0")
+}

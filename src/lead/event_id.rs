@@ -69,6 +69,15 @@ pub fn contact_digest(secret: &IdSecret, keys: &MatchKeys) -> [u8; 32] {
     mac.finish()
 }
 
+/// What a browser is known by again; `kind` keeps a session apart from a cookie that happens to have its value.
+#[must_use]
+pub fn browser_digest(secret: &IdSecret, kind: &str, value: &str) -> [u8; 32] {
+    let mut mac = secret.mac("browser");
+    mac.add(kind);
+    mac.add(value);
+    mac.finish()
+}
+
 /// The `event_id` of a fingerprint: a UUID of version 8 (RFC 9562 5.8), the same for every repeat.
 #[must_use]
 pub fn fallback_id(fingerprint: &[u8; 32]) -> String {

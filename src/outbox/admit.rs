@@ -18,14 +18,12 @@ pub fn admit(
     Ok(admitted)
 }
 
-fn one(transaction: &Transaction<'_>, admission: &Admission, now: UnixMillis) -> rusqlite::Result<Admitted> {
-    let oldest = millis(now) - i64::try_from(SEEN_FOR.as_millis()).unwrap_or(i64::MAX);
+pub fn one(transaction: &Transaction<'_>, admission: &Admission, now: UnixMillis) -> rusqlite::Result<Admitted> {
     let print = admission.fingerprint.as_slice();
-    let mut seen =
-        transaction.prepare_cached("SELECT event_id FROM submission WHERE fingerprint = ?1 AND seen > ?2")?;
-    if let Some(event_id) = seen.query_row(params![print, oldest], |row| row.get(0)).optional()? {
+    if let Some(event_id) = seen(transaction, print, now)? {
         return Ok(Admitted::Duplicate { event_id });
     }
+    let oldest = oldest(now);
     let mut wanted = None;
     if let Some(supplied) = &admission.supplied {
         let mut owners =
@@ -48,6 +46,19 @@ fn one(transaction: &Transaction<'_>, admission: &Admission, now: UnixMillis) ->
             .execute(params![supplied.id, supplied.contact.as_slice(), event_id, millis(now)])?;
     }
     Ok(Admitted::New { event_id, supplied_id_was_taken })
+}
+
+/// When what was seen is forgotten.
+fn oldest(now: UnixMillis) -> i64 {
+    millis(now) - i64::try_from(SEEN_FOR.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// The id under which a submission went out, if it is remembered.
+pub fn seen(transaction: &Transaction<'_>, print: &[u8], now: UnixMillis) -> rusqlite::Result<Option<String>> {
+    transaction
+        .prepare_cached("SELECT event_id FROM submission WHERE fingerprint = ?1 AND seen > ?2")?
+        .query_row(params![print, oldest(now)], |row| row.get(0))
+        .optional()
 }
 
 fn remember(transaction: &Transaction<'_>, print: &[u8], event_id: &str, now: UnixMillis) -> rusqlite::Result<usize> {
@@ -84,6 +95,11 @@ fn store(
     )?;
     for pixel in &admission.pixels {
         insert.execute(params![event, pixel, event_only, event_name, event_id, time, millis(now)])?;
+    }
+    let mut insert =
+        transaction.prepare_cached("INSERT INTO tie (tie, event) VALUES (?1, ?2) ON CONFLICT DO NOTHING")?;
+    for tie in &admission.ties {
+        insert.execute(params![tie.as_slice(), event])?;
     }
     Ok(event_id)
 }

@@ -145,7 +145,10 @@ fn settle_one(transaction: &Transaction<'_>, settlement: &Settlement, now: UnixM
                 ])?;
             if let Some(body) = body {
                 transaction
-                    .prepare_cached("UPDATE event SET body = ?2 WHERE id = (SELECT event FROM delivery WHERE id = ?1)")?
+                    .prepare_cached(
+                        // Not if it was erased meanwhile.
+                        "UPDATE event SET body = ?2 WHERE body <> '' AND id = (SELECT event FROM delivery WHERE id = ?1)",
+                    )?
                     .execute(params![id, &**body])?;
             }
             return Ok(());
@@ -166,11 +169,16 @@ pub fn erase_unneeded(transaction: &Transaction<'_>, delivery: i64) -> rusqlite:
         .prepare_cached("SELECT event FROM delivery WHERE id = ?1")?
         .query_row(params![delivery], |row| row.get(0))
         .optional()?;
-    transaction
-        .prepare_cached(
-            "UPDATE event SET body = '' WHERE id = ?1
-             AND NOT EXISTS (SELECT 1 FROM delivery WHERE event = ?1 AND state IN ('pending', 'dead'))",
-        )?
-        .execute(params![event])?;
+    let Some(event) = event else { return Ok(()) };
+    let is_needed: bool = transaction
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM delivery WHERE event = ?1 AND state IN ('pending', 'dead'))")?
+        .query_row(params![event], |row| row.get(0))?;
+    if is_needed { Ok(()) } else { erase(transaction, event) }
+}
+
+/// The event's body, and by what its browser could be known.
+pub fn erase(transaction: &Transaction<'_>, event: i64) -> rusqlite::Result<()> {
+    transaction.prepare_cached("UPDATE event SET body = '' WHERE id = ?1")?.execute(params![event])?;
+    transaction.prepare_cached("DELETE FROM tie WHERE event = ?1")?.execute(params![event])?;
     Ok(())
 }

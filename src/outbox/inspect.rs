@@ -1,5 +1,6 @@
 //! The store from outside: what the `outbox` verbs do, beside a running sidecar or without one.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, params, params_from_iter};
@@ -7,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::admit::millis;
-use super::{StoreError, deliveries, schema};
+use super::{StoreError, deliveries, schema, withdraw};
 use crate::exchange::UnixMillis;
 
 /// One delivery as the verbs show it. No contact data, not even hashed.
@@ -147,6 +148,17 @@ impl Inspector {
         }
         transaction.commit()?;
         Ok(dropped)
+    }
+}
+
+impl Inspector {
+    /// Erases every event that has one of these e-mail addresses (as hashes), and what waits for its visitor's choice.
+    /// Returns how many it was. What Meta has already is for its own tools.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn erase_by_email(&mut self, hashes: &HashSet<String>) -> Result<usize, StoreError> {
+        Ok(withdraw::erase_by_email(&mut self.0, hashes, UnixMillis::now())?)
     }
 }
 

@@ -6,12 +6,14 @@
 
 mod admit;
 mod deliveries;
+mod held;
 pub mod inspect;
 mod pages;
 mod schema;
 mod sweep;
 #[cfg(test)]
 mod tests;
+mod withdraw;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -23,6 +25,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::exchange::UnixMillis;
 use crate::metrics::{Sample, counters};
+pub use held::{Choice, Held, Holding, Released};
 pub use pages::PageRow;
 use writer::{Command, Writer};
 
@@ -45,7 +48,16 @@ pub struct Admission {
     pub event_only: bool,
     /// One delivery each.
     pub pixels: Vec<String>,
+    /// By what its browser is known again if the consent is taken back.
+    pub ties: Vec<Tie>,
 }
+
+/// Bytes of a [`Tie`].
+pub const TIE_BYTES: usize = 16;
+
+/// A keyed hash of something that a browser sends again (`_fbp`, the click, a session), so that what it has not sent yet
+/// is found when its visitor takes the consent back.
+pub type Tie = [u8; TIE_BYTES];
 
 /// An `event_id` that the site or the page supplied.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -201,6 +213,10 @@ counters! {
         lost: Counter "capi_outbox_lost_total",
         /// Deliveries that wait.
         pending: Gauge "capi_outbox_pending",
+        /// Submissions that wait for the visitor's choice.
+        held: Gauge "capi_outbox_held",
+        /// Events erased unsent because the visitor took the consent back.
+        withdrawn: Counter "capi_outbox_withdrawn_total",
         /// Deliveries given up.
         dead: Gauge "capi_outbox_dead",
     }
@@ -208,6 +224,15 @@ counters! {
 
 /// Commands that may wait for the writer. Its callers are few and wait for their answers, so this is never reached.
 const QUEUE: usize = 1024;
+
+/// For events that must not be traceable to their contact data, not even by somebody with the secret.
+#[must_use]
+pub fn random_fingerprint() -> [u8; 32] {
+    let (a, b) = (uuid::Uuid::new_v4().into_bytes(), uuid::Uuid::new_v4().into_bytes());
+    let mut bytes = [0; 32];
+    bytes.iter_mut().zip(a.into_iter().chain(b)).for_each(|(to, from)| *to = from);
+    bytes
+}
 
 /// A handle to the store; clones share it.
 #[derive(Clone)]
@@ -248,9 +273,7 @@ impl Outbox {
     /// # Errors
     /// [`StoreError::Kept`] when they wait in memory, anything else when they are lost.
     pub fn admit_blocking(&self, admissions: Vec<Admission>) -> Result<Vec<Admitted>, StoreError> {
-        let (reply, answer) = sync_channel(1);
-        self.commands.send(Command::Admit { admissions, reply }).map_err(|_| StoreError::Gone)?;
-        answer.recv().map_err(|_| StoreError::Gone)?
+        self.ask_blocking(|reply| Command::Admit { admissions, reply })
     }
 
     /// Deliveries of one pixel that are due, newest first: at most `limit` and about `max_bytes` of bodies. An
@@ -301,8 +324,47 @@ impl Outbox {
     /// # Errors
     /// When the store cannot be read.
     pub fn pages_blocking(&self) -> Result<Vec<PageRow>, StoreError> {
+        self.ask_blocking(|reply| Command::Pages { reply })
+    }
+
+    /// Keeps a submission until its visitor has chosen; blocks until it is on disk.
+    ///
+    /// # Errors
+    /// When the store cannot be written: nothing of it is kept then.
+    pub fn hold_blocking(&self, held: Held) -> Result<Holding, StoreError> {
+        self.ask_blocking(|reply| Command::Hold { held: Box::new(held), reply })
+    }
+
+    /// Ends the wait of what a choice is about.
+    ///
+    /// # Errors
+    /// When the store cannot be written: they wait on.
+    pub fn choose_blocking(&self, choice: Choice) -> Result<Vec<Released>, StoreError> {
+        self.ask_blocking(|reply| Command::Choose { choice, reply })
+    }
+
+    /// The browsers that something waits for, after a restart.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn held_browsers_blocking(&self) -> Result<Vec<[u8; 32]>, StoreError> {
+        self.ask_blocking(|reply| Command::HeldBrowsers { reply })
+    }
+
+    /// Erases what waits of a browser whose visitor took the consent back. Returns how many events it was.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn withdraw_blocking(&self, ties: Vec<Tie>) -> Result<usize, StoreError> {
+        self.ask_blocking(|reply| Command::Withdraw { ties, reply })
+    }
+
+    fn ask_blocking<T>(
+        &self,
+        command: impl FnOnce(SyncSender<Result<T, StoreError>>) -> Command,
+    ) -> Result<T, StoreError> {
         let (reply, answer) = sync_channel(1);
-        self.commands.send(Command::Pages { reply }).map_err(|_| StoreError::Gone)?;
+        self.commands.send(command(reply)).map_err(|_| StoreError::Gone)?;
         answer.recv().map_err(|_| StoreError::Gone)?
     }
 

@@ -48,13 +48,24 @@ const MIGRATIONS: [&str; VERSION as usize] = [
         STRICT, WITHOUT ROWID;
     CREATE INDEX page_at ON page (at);
 ",
+    "
+    -- Submissions that wait for the visitor's choice. Nothing here is ever sent from here.
+    CREATE TABLE held (fingerprint BLOB PRIMARY KEY, browser BLOB NOT NULL, until INTEGER NOT NULL, host TEXT NOT NULL,
+        path TEXT NOT NULL, event_name TEXT NOT NULL, event_time INTEGER NOT NULL, supplied_id TEXT, supplied_contact BLOB,
+        fallback TEXT NOT NULL, body TEXT NOT NULL, bare TEXT, pixels TEXT NOT NULL, ties BLOB NOT NULL) STRICT;
+    CREATE INDEX held_browser ON held (browser);
+    CREATE INDEX held_until ON held (until);
+    -- Keyed hashes of what a browser can be known by again, of events that still have a body: for a withdrawal.
+    CREATE TABLE tie (tie BLOB NOT NULL, event INTEGER NOT NULL, PRIMARY KEY (tie, event)) STRICT, WITHOUT ROWID;
+    CREATE INDEX tie_event ON tie (event);
+",
 ];
 
 /// "CAPI": tells our file from another program's, in which nothing must be changed.
 const APPLICATION_ID: u32 = 0x4341_5049;
 
 /// The newest version this program knows.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// Keeps a second sidecar off the file for as long as it lives.
 pub struct Lock(#[expect(dead_code, reason = "held, never read")] File);

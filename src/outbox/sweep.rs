@@ -15,6 +15,8 @@ const DEAD_BODIES_S: i64 = 7 * 24 * 3600;
 const LEDGER_MS: i64 = 30 * 24 * 3600 * 1000;
 /// Pages that nobody has loaded since.
 const PAGES_MS: i64 = 90 * 24 * 3600 * 1000;
+/// What is held is looked at every second; by then something is wrong.
+const HELD_TOO_LONG_MS: i64 = 60 * 1000;
 /// Rows per statement, so that nobody waits long for the write lock.
 const CHUNK: i64 = 500;
 
@@ -39,6 +41,16 @@ pub fn sweep(connection: &Connection, now: UnixMillis) -> rusqlite::Result<()> {
         "UPDATE event SET body = '' WHERE id IN (SELECT id FROM event WHERE body <> '' AND event_time < ?1
          AND NOT EXISTS (SELECT 1 FROM delivery WHERE event = event.id AND state = 'pending') LIMIT ?2)",
         params![millis(now) / 1000 - DEAD_BODIES_S, CHUNK],
+    )?;
+    connection.execute(
+        "DELETE FROM tie WHERE (tie, event) IN (SELECT tie.tie, tie.event FROM tie JOIN event ON event.id = tie.event
+         WHERE event.event_time < ?1 AND event.body = '' LIMIT ?2)",
+        params![millis(now) / 1000 - DEAD_BODIES_S, CHUNK],
+    )?;
+    // Nobody was there to end its wait: holding was switched off, or the sidecar was.
+    connection.execute(
+        "DELETE FROM held WHERE fingerprint IN (SELECT fingerprint FROM held WHERE until < ?1 LIMIT ?2)",
+        params![millis(now) - HELD_TOO_LONG_MS, CHUNK],
     )?;
     connection.execute(
         "DELETE FROM delivery WHERE id IN (SELECT id FROM delivery WHERE state <> 'pending' AND settled < ?1 LIMIT ?2)",

@@ -63,6 +63,7 @@ fn admission(print: u8, supplied: Option<(&str, u8)>) -> Admission {
         body: format!("{{\"user_data\":{{\"em\":[\"hash-of-{print}\"]}}}}").into(),
         event_only: false,
         pixels: vec!["111".to_owned()],
+        ties: Vec::new(),
     }
 }
 
@@ -370,4 +371,88 @@ fn a_corrupt_file_is_replaced_under_the_same_secret() {
     let outbox = Outbox::open(&path).unwrap();
     assert_eq!(outbox.secret(), secret, "a repeat gets the id that it had");
     outbox.admit_blocking(vec![admission(1, None)]).unwrap();
+}
+
+fn tied(print: u8, tie: u8) -> Admission {
+    Admission { ties: vec![[tie; TIE_BYTES], [print; TIE_BYTES]], ..admission(print, None) }
+}
+
+#[test]
+fn a_withdrawal_ends_what_waits_of_one_browser_and_what_is_on_its_way_is_not_tried_again() {
+    let store = open();
+    store.outbox.admit_blocking(vec![tied(1, 100), tied(2, 100), tied(3, 101)]).unwrap();
+    let due = store.due("111", later(0));
+    assert_eq!(due.len(), 3);
+    // 3 and 2 were not answered and wait again; 1 is still on its way when the visitor says no.
+    let retry = || Verdict::Retry { due_at: later(0), counts: true, in_doubt: false, body: None, reason: "transient" };
+    due.iter().filter(|due| due.event_id != "fallback-1").for_each(|due| store.settle(due.id, retry()));
+    assert_eq!(store.outbox.withdraw_blocking(vec![[100; TIE_BYTES], [7; TIE_BYTES]]).unwrap(), 2);
+    assert_eq!(store.outbox.withdraw_blocking(vec![[100; TIE_BYTES]]).unwrap(), 0);
+    let first = due.iter().find(|due| due.event_id == "fallback-1").unwrap();
+    let changed = Verdict::Retry {
+        due_at: later(0),
+        counts: true,
+        in_doubt: true,
+        body: Some("{\"user_data\":{\"em\":[\"hash-of-1\"]}}".into()),
+        reason: "fbc",
+    };
+    store.settle(first.id, changed);
+    let again = store.due("111", later(7));
+    assert_eq!(again.iter().map(|due| due.event_id.as_str()).collect::<Vec<_>>(), ["fallback-3"]);
+    let states = store.rows().into_iter().map(|row| (row.event_id, row.state)).collect::<Vec<_>>();
+    let expected = [("fallback-3", "pending"), ("fallback-2", "refused"), ("fallback-1", "refused")];
+    assert_eq!(states, expected.map(|(id, state)| (id.to_owned(), state.to_owned())));
+    let store = store.reopen();
+    let bytes = std::fs::read(store.path()).unwrap();
+    let mentions = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+    assert!(!mentions("hash-of-1\"") && !mentions("hash-of-2") && mentions("hash-of-3"));
+}
+
+#[test]
+fn an_erasure_request_finds_an_address_wherever_it_waits() {
+    let store = open();
+    store.outbox.admit_blocking(vec![admission(1, None), admission(2, None), admission(3, None)]).unwrap();
+    let due = store.due("111", later(0));
+    store.settle(due.iter().find(|due| due.event_id == "fallback-1").unwrap().id, Verdict::Dead { reason: "payload" });
+    let held = |print| Held {
+        admission: admission(print, None),
+        bare: None,
+        browser: [9; 32],
+        until: later(1),
+        place: ("shop.example".to_owned(), "/".to_owned()),
+    };
+    assert_eq!(store.outbox.hold_blocking(held(4)).unwrap(), Holding::Waits);
+    assert_eq!(store.outbox.hold_blocking(held(5)).unwrap(), Holding::Waits);
+    let hashes = ["hash-of-1", "hash-of-2", "hash-of-4", "nobody"].map(str::to_owned).into();
+    assert_eq!(Inspector::open(&store.path()).unwrap().erase_by_email(&hashes).unwrap(), 3);
+    assert_eq!(Inspector::open(&store.path()).unwrap().retry(&[]).unwrap(), 0, "a dead letter without its event");
+    let released = store.outbox.choose_blocking(Choice::Granted([9; 32])).unwrap();
+    assert_eq!(released.iter().map(|one| one.fingerprint[0]).collect::<Vec<_>>(), [5]);
+    assert!(store.rows().iter().any(|row| row.state == "refused" && row.reason.as_deref() == Some("erased")));
+}
+
+#[test]
+fn what_waits_for_a_choice_is_bounded_in_time_and_the_same_submission_waits_once() {
+    let store = open();
+    let held = |print, until| Held {
+        admission: tied(print, 100),
+        bare: Some("{\"event_name\":\"Lead\"}".into()),
+        browser: [print; 32],
+        until,
+        place: ("shop.example".to_owned(), "/".to_owned()),
+    };
+    let past = UnixMillis(UnixMillis::now().0 - 1);
+    assert_eq!(store.outbox.hold_blocking(held(1, later(1))).unwrap(), Holding::Waits);
+    let repeat = store.outbox.hold_blocking(held(1, later(1))).unwrap();
+    assert_eq!(repeat, Holding::Duplicate { event_id: "fallback-1".to_owned() });
+    assert_eq!(store.outbox.hold_blocking(held(2, past)).unwrap(), Holding::Waits);
+    // Its time is over although nobody has looked yet.
+    assert!(store.outbox.choose_blocking(Choice::Granted([2; 32])).unwrap().is_empty());
+    let expired = store.outbox.choose_blocking(Choice::Expired).unwrap();
+    assert_eq!(expired.len(), 1);
+    assert!(store.due("111", later(0)).iter().all(|due| due.event_only), "the bare event is what is left of it");
+    let store = store.reopen();
+    assert_eq!(store.outbox.held_browsers_blocking().unwrap(), [[1; 32]]);
+    assert_eq!(store.outbox.withdraw_blocking(vec![[100; TIE_BYTES]]).unwrap(), 0, "nothing of it was to be sent");
+    assert!(store.outbox.held_browsers_blocking().unwrap().is_empty(), "but it waits no more");
 }

@@ -14,8 +14,10 @@ use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::{oneshot, watch};
 
 use super::pages::{PageRow, Unwritten};
-use super::{Admission, Admitted, Due, OutboxCounts, Settlement, StoreError, Verdict};
-use super::{admit, deliveries, pages, schema, sweep};
+use super::{
+    Admission, Admitted, Choice, Due, Held, Holding, OutboxCounts, Released, Settlement, StoreError, Tie, Verdict,
+};
+use super::{admit, deliveries, held, pages, schema, sweep, withdraw};
 use crate::exchange::UnixMillis;
 
 /// How often what was refused is tried again, and changes by other processes are looked for.
@@ -30,11 +32,14 @@ const BATCH: usize = 32;
 
 pub type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
+/// To a thread that waits for it.
+pub type Answer<T> = SyncSender<Result<T, StoreError>>;
+
 /// What the writer is asked to do.
 pub enum Command {
     Admit {
         admissions: Vec<Admission>,
-        reply: SyncSender<Result<Vec<Admitted>, StoreError>>,
+        reply: Answer<Vec<Admitted>>,
     },
     Due {
         pixel: String,
@@ -59,7 +64,22 @@ pub enum Command {
         reply: Reply<UnixMillis>,
     },
     Pages {
-        reply: SyncSender<Result<Vec<PageRow>, StoreError>>,
+        reply: Answer<Vec<PageRow>>,
+    },
+    Hold {
+        held: Box<Held>,
+        reply: Answer<Holding>,
+    },
+    Choose {
+        choice: Choice,
+        reply: Answer<Vec<Released>>,
+    },
+    HeldBrowsers {
+        reply: Answer<Vec<[u8; 32]>>,
+    },
+    Withdraw {
+        ties: Vec<Tie>,
+        reply: Answer<usize>,
     },
     KeepPage(PageRow),
     /// Lets a test fill the disk.
@@ -168,6 +188,24 @@ impl Writer {
             }
             Command::FirstUse { label, now, reply } => drop(reply.send(self.first_use(&label, now))),
             Command::Pages { reply } => drop(reply.send(pages::read(&self.connection).map_err(Into::into))),
+            Command::Hold { held, reply } => {
+                let holding = held::hold(&mut self.connection, &held, UnixMillis::now());
+                drop(reply.send(self.noticed("holding a submission", holding)));
+            }
+            Command::Choose { choice, reply } => {
+                let released = held::choose(&mut self.connection, choice, UnixMillis::now());
+                let admitted = released.iter().flatten().filter(|one| one.admitted.is_some()).count();
+                if admitted > 0 {
+                    self.counts.committed.fetch_add(admitted as u64, Ordering::Relaxed);
+                    self.tell();
+                }
+                drop(reply.send(self.noticed("ending the wait of submissions", released)));
+            }
+            Command::HeldBrowsers { reply } => drop(reply.send(held::browsers(&self.connection).map_err(Into::into))),
+            Command::Withdraw { ties, reply } => {
+                let withdrawn = self.withdraw(&ties);
+                drop(reply.send(self.noticed("erasing what was withdrawn", withdrawn)));
+            }
             Command::KeepPage(row) => self.unwritten.add(row),
             #[cfg(test)]
             Command::LimitPages(pages) => self.limit_pages(pages),
@@ -181,6 +219,25 @@ impl Writer {
         // A limit below the present size means the present size.
         let pages = pages.unwrap_or(u32::MAX - 1);
         self.connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(())).unwrap();
+    }
+
+    fn noticed<T>(&mut self, what: &str, result: rusqlite::Result<T>) -> Result<T, StoreError> {
+        if let Err(error) = &result {
+            self.complain(what, error);
+        }
+        result.map_err(Into::into)
+    }
+
+    /// What waits in memory goes first: it would be stored afterwards.
+    fn withdraw(&mut self, ties: &[Tie]) -> rusqlite::Result<usize> {
+        let before = self.ring.len();
+        self.ring.retain(|admission| !admission.ties.iter().any(|tie| ties.contains(tie)));
+        self.ring_bytes = self.ring.iter().map(|admission| admission.body.len()).sum();
+        self.counts.ring.store(self.ring.len() as u64, Ordering::Relaxed);
+        let stored = withdraw::withdraw(&mut self.connection, ties, UnixMillis::now())?;
+        let withdrawn = stored + before - self.ring.len();
+        self.counts.withdrawn.fetch_add(withdrawn as u64, Ordering::Relaxed);
+        Ok(withdrawn)
     }
 
     fn admit(&mut self, admissions: Vec<Admission>) -> Result<Vec<Admitted>, StoreError> {
@@ -308,6 +365,8 @@ impl Writer {
         };
         self.counts.pending.store(count("pending")?, Ordering::Relaxed);
         self.counts.dead.store(count("dead")?, Ordering::Relaxed);
+        let held = held::count(&self.connection)?;
+        self.counts.held.store(u64::try_from(held).unwrap_or_default(), Ordering::Relaxed);
         Ok(())
     }
 

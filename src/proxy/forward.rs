@@ -356,7 +356,15 @@ async fn finish(
         let Some(visitor) = visitor_upgrade else { return Failure::UnaskedSwitch.answer() };
         return switch(shared, answer, lease, visitor);
     }
-    let raw = capture.is_some().then(|| answer.headers().clone());
+    let mut raw = capture.is_some().then(|| answer.headers().clone());
+    let submitted = capture.as_ref().and_then(|capture| capture.record.as_ref());
+    if let Some(edit) = submitted.and_then(|record| shared.hooks.answering(record, answer.status(), answer.headers())) {
+        // In the copy as well: the listener knows the browser again by it.
+        if let Some(raw) = &mut raw {
+            raw.extend(edit.set_cookies.iter().map(|cookie| (SET_COOKIE, cookie.clone())));
+        }
+        apply(edit, answer.headers_mut());
+    }
     let page_hold = page.and_then(|page| shared.hold_page(&page, answer.status(), answer.headers(), answer.body()));
     headers::repair_answer_framing(answer.headers_mut());
     headers::strip_hop_by_hop(answer.headers_mut());

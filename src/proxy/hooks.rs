@@ -132,6 +132,9 @@ pub trait Hooks: Send + Sync + 'static {
     /// The answer to a [`Watch::Landing`] request has its head.
     fn landing(&self, request: &RequestRecord, status: StatusCode, answer: &HeaderMap) -> Option<LandingEdit>;
 
+    /// The answer to a captured request has its head: what it gains.
+    fn answering(&self, request: &RequestRecord, status: StatusCode, answer: &HeaderMap) -> Option<LandingEdit>;
+
     /// Header fields that a captured request hands to the site. Those that visitors send under such a name are removed, by
     /// the names in [`crate::config::LandingConfig::click_id_headers`].
     fn hand_over(&self, request: &RequestRecord) -> Vec<(HeaderName, HeaderValue)>;

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use capi_sidecar::config::{Purpose, Sources, load};
+use capi_sidecar::config::{Config, Purpose, Sources, load};
 use capi_sidecar::sidecar::Sidecar;
 
 /// Longer than anything that works takes, shorter than a hung CI run.
@@ -203,6 +203,7 @@ pub struct InProcess {
     pub address: SocketAddr,
     pub admin: SocketAddr,
     pub dir: tempfile::TempDir,
+    config: Config,
 }
 
 impl InProcess {
@@ -233,8 +234,19 @@ impl InProcess {
         }
         let env = BTreeMap::from([("CAPI_ACCESS_TOKEN".to_owned(), "test-token".to_owned())]);
         let loaded = load(&Sources { file: Some(file), env, flags: all }, Purpose::Run).expect("a valid configuration");
-        let sidecar = Sidecar::start(loaded.config).expect("the sidecar starts");
-        Self { address: sidecar.address(), admin: sidecar.admin_address(), sidecar: Some(sidecar), dir }
+        Self::run(dir, loaded.config)
+    }
+
+    fn run(dir: tempfile::TempDir, config: Config) -> Self {
+        let sidecar = Sidecar::start(config.clone()).expect("the sidecar starts");
+        Self { address: sidecar.address(), admin: sidecar.admin_address(), sidecar: Some(sidecar), dir, config }
+    }
+
+    /// Stopped and started again, with the same store.
+    pub fn restart(mut self) -> Self {
+        assert!(self.sidecar.take().is_some_and(Sidecar::stop), "a thread panicked");
+        let dir = std::mem::replace(&mut self.dir, tempfile::tempdir().unwrap());
+        Self::run(dir, self.config.clone())
     }
 
     pub fn store(&self) -> std::path::PathBuf {
