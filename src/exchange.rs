@@ -195,11 +195,14 @@ pub fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
 
 /// Splits one `Cookie` header value into names and raw values (RFC 6265 5.4 in reverse, as lenient as servers are).
 pub fn split_cookies(line: &str) -> impl Iterator<Item = (&str, &str)> {
-    line.split(';').filter_map(|pair| {
-        let (name, value) = pair.split_once('=')?;
-        let name = name.trim();
-        (!name.is_empty()).then(|| (name, value.trim()))
-    })
+    let ends = memchr::memchr_iter(b';', line.as_bytes()).chain(std::iter::once(line.len()));
+    ends.scan(0, |start, end| Some(line.get(std::mem::replace(start, end + 1)..end).unwrap_or_default())).filter_map(
+        |pair| {
+            let at = memchr::memchr(b'=', pair.as_bytes())?;
+            let (name, value) = (pair.get(..at)?.trim_ascii(), pair.get(at + 1..)?.trim_ascii());
+            (!name.is_empty()).then_some((name, value))
+        },
+    )
 }
 
 #[cfg(test)]

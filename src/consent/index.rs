@@ -1,7 +1,6 @@
 //! Which readers have anything to read in a request: one look at each cookie's name, instead of each reader looking at
 //! each cookie.
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use super::readers::{Name, READERS, Source};
@@ -20,15 +19,17 @@ impl Asked {
     }
 }
 
+/// A name, whether it is only the beginning of one, and whose it is.
+type Entry = (&'static str, bool, u64);
+
 struct Index {
-    names: HashMap<&'static str, u64>,
-    /// By first byte, since few cookies begin like any of them.
-    beginnings: HashMap<u8, Vec<(&'static str, u64)>>,
+    /// By first byte: most cookies begin like none of the names, or differ from the few in length.
+    entries: [Vec<Entry>; 256],
     always: u64,
 }
 
 static INDEX: LazyLock<Index> = LazyLock::new(|| {
-    let mut index = Index { names: HashMap::new(), beginnings: HashMap::new(), always: 0 };
+    let mut index = Index { entries: [const { Vec::new() }; 256], always: 0 };
     for (number, reader) in READERS.iter().enumerate() {
         let bit = 1 << number;
         match reader.source {
@@ -36,13 +37,16 @@ static INDEX: LazyLock<Index> = LazyLock::new(|| {
             Source::Rules => {}
             Source::Cookies(names) => {
                 for name in names {
-                    match *name {
-                        Name::Is(name) => *index.names.entry(name).or_default() |= bit,
-                        Name::Begins(start) => {
-                            let first = start.as_bytes().first().copied().unwrap_or_default();
-                            index.beginnings.entry(first).or_default().push((start, bit));
-                        }
-                    }
+                    let (name, is_beginning) = match *name {
+                        Name::Is(name) => (name, false),
+                        Name::Begins(start) => (start, true),
+                    };
+                    let first = name.bytes().next().unwrap_or_default();
+                    index
+                        .entries
+                        .get_mut(usize::from(first))
+                        .into_iter()
+                        .for_each(|list| list.push((name, is_beginning, bit)));
                 }
             }
         }
@@ -57,15 +61,23 @@ pub fn is_known(name: &str) -> bool {
 
 impl Index {
     fn of(&self, name: &str) -> u64 {
-        let starts = name.as_bytes().first().and_then(|first| self.beginnings.get(first));
-        let begun = starts.into_iter().flatten().filter(|(start, _)| name.starts_with(start));
-        let named = self.names.get(name).copied().unwrap_or_default();
-        begun.fold(named, |bits, (_, bit)| bits | bit)
+        let first = name.bytes().next().unwrap_or_default();
+        let entries = self.entries.get(usize::from(first)).map_or(&[][..], Vec::as_slice);
+        let fits =
+            |(known, is_beginning, _): &&Entry| if *is_beginning { name.starts_with(known) } else { name == *known };
+        entries.iter().filter(fits).fold(0, |bits, (_, _, bit)| bits | bit)
     }
 }
 
-/// The readers whose cookies are there, and those that look elsewhere.
-pub fn asked(signals: &Signals<'_>) -> Asked {
+/// The readers whose cookies are there, and those that look elsewhere; with the request's cookies that any of them reads,
+/// `named` being those that the operator's rules name.
+pub fn asked<'a>(signals: &'a Signals<'_>, named: impl Fn(&str) -> bool) -> (Asked, Signals<'a>) {
     let index = &*INDEX;
-    Asked(signals.cookies().fold(index.always, |bits, (name, _)| bits | index.of(name)))
+    let mut bits = index.always;
+    let picked = signals.with_only(|name| {
+        let readers = index.of(name);
+        bits |= readers;
+        readers != 0 || named(name)
+    });
+    (Asked(bits), picked)
 }

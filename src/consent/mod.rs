@@ -243,7 +243,8 @@ fn us_state(found: &[(&Reader, Finding)]) -> UsState {
 }
 
 fn findings<'r>(signals: &Signals<'_>, config: &ConsentConfig) -> Vec<(&'r Reader, Finding)> {
-    let asked = index::asked(signals);
+    let named = |name: &str| config.rules.iter().any(|rule| rule.name.as_deref() == Some(name));
+    let (asked, signals) = index::asked(signals, named);
     let mut found = Vec::new();
     for (number, reader) in READERS.iter().enumerate() {
         let listed = config.signals.is_empty() || config.signals.iter().any(|name| name == reader.name);
@@ -255,9 +256,9 @@ fn findings<'r>(signals: &Signals<'_>, config: &ConsentConfig) -> Vec<(&'r Reade
         let is_there = asked.has(number);
         let finding = if rules.peek().is_some() {
             let named = rules.filter(|rule| is_there || rule.name.is_some() || matches!(reader.source, Source::Rules));
-            finding::strictest(named.filter_map(|rule| (reader.read)(signals, rule)))
+            finding::strictest(named.filter_map(|rule| (reader.read)(&signals, rule)))
         } else if is_there {
-            (reader.read)(signals, &ConsentRule::default())
+            (reader.read)(&signals, &ConsentRule::default())
         } else {
             None
         };

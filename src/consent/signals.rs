@@ -8,7 +8,9 @@ use crate::exchange::{RequestRecord, split_cookies};
 
 /// The signals of one request.
 pub struct Signals<'a> {
-    cookies: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    lines: Vec<Cow<'a, str>>,
+    /// Cookies picked out of somebody else's lines.
+    picked: Vec<(&'a str, &'a str)>,
     headers: &'a HeaderMap,
     query: &'a str,
     host: &'a str,
@@ -20,7 +22,8 @@ impl<'a> Signals<'a> {
     /// From request headers; all `Cookie` lines (HTTP/2 crumbs) count.
     #[must_use]
     pub fn from_headers(headers: &'a HeaderMap) -> Self {
-        let empty = Self { cookies: Vec::new(), headers, query: "", host: "", path: "", fields: None };
+        let empty =
+            Self { lines: Vec::new(), picked: Vec::new(), headers, query: "", host: "", path: "", fields: None };
         headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).fold(empty, Self::with_cookie_line)
     }
 
@@ -42,19 +45,19 @@ impl<'a> Signals<'a> {
     /// outside UTF-8 spoil the cookie they are in, not its neighbours: a no must not get lost by somebody else's byte.
     #[must_use]
     pub fn with_cookie_line(mut self, line: &'a [u8]) -> Self {
-        match String::from_utf8_lossy(line) {
-            Cow::Borrowed(line) => self.cookies.extend(split_cookies(line).map(|(n, v)| (n.into(), v.into()))),
-            Cow::Owned(line) => {
-                let owned = split_cookies(&line).map(|(n, v)| (n.to_owned().into(), v.to_owned().into()));
-                self.cookies.extend(owned);
-            }
-        }
+        self.lines.push(String::from_utf8_lossy(line));
         self
     }
 
     /// All cookies as sent: name and raw value.
     pub fn cookies(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.cookies.iter().map(|(name, value)| (&**name, &**value))
+        self.picked.iter().copied().chain(self.lines.iter().flat_map(|line| split_cookies(line)))
+    }
+
+    /// The same request with the cookies that somebody will ask for: a few, so that asking costs little.
+    pub(super) fn with_only(&self, mut is_wanted: impl FnMut(&str) -> bool) -> Signals<'_> {
+        let picked = self.cookies().filter(|(name, _)| is_wanted(name)).collect();
+        Signals { lines: Vec::new(), picked, fields: self.fields.clone(), ..*self }
     }
 
     /// The raw values of all cookies of that name.
