@@ -17,7 +17,8 @@ pub const READER: Reader = Reader::banner("tarteaucitron", &[Name::Is("tarteauci
 fn read(signals: &Signals<'_>, rule: &ConsentRule) -> Option<Finding> {
     let copies = signals.cookies_named(rule.name.as_deref().unwrap_or("tarteaucitron"));
     agreed(copies.map(|raw| {
-        let Some(text) = layers(raw).find(|layer| services(layer).next().is_some()) else {
+        // It has no text from elsewhere, so the innermost layer is the one to read.
+        let Some(text) = layers(raw).last().filter(|text| services(text).next().is_some()) else {
             return Finding::undecodable("tarteaucitron");
         };
         of_services(services(&text), rule.category.as_deref())

@@ -18,7 +18,8 @@ fn read(signals: &Signals<'_>, rule: &ConsentRule) -> Option<Finding> {
 }
 
 fn judge(raw: &str, category: Option<&str>) -> Finding {
-    let Some(text) = layers(raw).find(|layer| pairs(layer).any(|(key, _)| is_own(key))) else {
+    // No value holds text from elsewhere, so the innermost layer is the one to read.
+    let Some(text) = layers(raw).last().filter(|text| pairs(text).any(|(key, _)| is_own(key))) else {
         return Finding::undecodable("CONSENTMGR");
     };
     let value_of = |key| sole(pairs(&text), key);

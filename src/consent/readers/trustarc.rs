@@ -2,8 +2,8 @@
 //! from 0 and from 1.
 //!
 //! In regions of implied consent both are there before any choice, with everything in them: newer scripts mark the first
-//! with `::implied`, older ones do not, so a yes counts only beside `notice_behavior` = `expressed,…`, which the script
-//! writes on each visit. Bucket 2 is advertising in the template of three; where a site has more, `cmapi_gtm_bl` still
+//! with `::implied`, others do not, so a yes counts only beside `notice_behavior` = `expressed,…`, which the script writes
+//! on each visit. Bucket 2 is advertising in the template of three; where a site has more, `cmapi_gtm_bl` still
 //! blocks the tags of Google's ads until the right one is consented to. A rule's category is a bucket, counted from 0.
 
 use super::{Name, Reader};
@@ -51,7 +51,7 @@ fn what_stands_against(signals: &Signals<'_>) -> Option<Finding> {
 /// Whether consent must be expressed here; `None` when it is not TrustArc's.
 fn behavior(raw: &str) -> Option<bool> {
     let text = layers(raw).last()?;
-    match text.trim_matches('"').split(',').next()? {
+    match text.trim_matches('"').split([',', '|']).next()? {
         "expressed" => Some(true),
         "implied" => Some(false),
         _ => None,
