@@ -1,8 +1,9 @@
 //! Axeptio: `axeptio_cookies`, JSON, encoded in part or whole: one key per vendor, and its own that begin with `$$`.
 //!
 //! `$$completed:false` is there before the choice. Vendor ids are the project's own, and may be there in two spellings.
-//! A project in Google's consent mode has no vendors but the signals in `$$googleConsentMode`; with vendors those say
-//! nothing: real visitors have every vendor at false beside `ad_storage:granted`.
+//! A project may have no vendors but the signals of Google's consent mode in `$$googleConsentMode`. Their yes is one to
+//! Google, and real visitors have it beside vendors that are all at false, so it counts by rule only
+//! (`category = "ad_storage"`).
 
 use serde_json::{Map, Value};
 
@@ -11,7 +12,7 @@ use super::{Name, Reader};
 use crate::config::ConsentRule;
 use crate::consent::Signals;
 use crate::consent::decode::object;
-use crate::consent::finding::{Finding, agreed, strictest};
+use crate::consent::finding::{Choice, Finding, agreed};
 
 pub const READER: Reader = Reader::banner(
     "axeptio",
@@ -20,7 +21,6 @@ pub const READER: Reader = Reader::banner(
 );
 
 const CONSENT_MODE: &str = "$$googleConsentMode";
-/// What sending contact data for ads asks for.
 const AD_SIGNALS: [&str; 3] = ["ad_storage", "ad_user_data", "ad_personalization"];
 
 fn read(signals: &Signals<'_>, rule: &ConsentRule) -> Option<Finding> {
@@ -52,9 +52,8 @@ fn judge(cookie: &Map<String, Value>, category: Option<&str>) -> Finding {
             signal(name).unwrap_or_else(|| Finding::of_bool(name, None))
         }
         None if !has_vendors => {
-            // Version 1 of the consent mode has the first one alone.
-            let present = signal("ad_storage").and(strictest(AD_SIGNALS.into_iter().filter_map(signal)));
-            present.unwrap_or_else(|| Finding::unassigned("no vendor for Meta's ads is known"))
+            let refused = AD_SIGNALS.into_iter().filter_map(signal).find(|found| found.choice == Choice::Denied);
+            refused.unwrap_or_else(|| Finding::unassigned("no vendors, and ad_storage is Google's"))
         }
         _ => of_services(vendors, category),
     }

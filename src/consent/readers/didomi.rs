@@ -4,11 +4,12 @@
 //! Before the choice the token has neither lists nor a version. A yes needs both, Meta as a vendor and a purpose of
 //! advertising; with the TCF on, the token has only the site's own purposes, and the TC string the others. Ids of own
 //! vendors and purposes are nine letters of their name and a random end: `c:facebook-AbCd1234`. After a refusal
-//! `disabled` may be missing, so a vendor in neither list is no answer.
+//! `disabled` may be missing, so a vendor in neither list is no answer. What no server can see: old settings that took
+//! scrolling for a yes.
 
 use serde_json::{Map, Value};
 
-use super::known_names::{is_meta, marketing, meta_ads};
+use super::known_names::{is_meta, marketing_category, meta_ads};
 use super::{Name, Reader, tcf};
 use crate::config::ConsentRule;
 use crate::consent::Signals;
@@ -102,7 +103,7 @@ fn is_meta_vendor(id: &str) -> bool {
 fn is_ad_purpose(id: &str) -> bool {
     let own = own_name(id);
     ["create_ads_profile", "select_personalized_ads", "advertising_personalization"].contains(&id)
-        || marketing(own).is_some()
+        || marketing_category(own).is_some()
         || own == "advertisi"
 }
 

@@ -2,7 +2,8 @@
 //! encoded in part.
 //!
 //! Written by a button only. The names are the site's own, and so may be the cookie's and its serialisation. `eu-consent`
-//! is a name that others use as well, so only an object of answers counts there.
+//! is a name that home-made banners have as well, so there only an object of answers in this script's own encoding counts:
+//! quotes and commas encoded, braces and colons not.
 
 use serde_json::{Map, Value};
 
@@ -23,7 +24,7 @@ fn read(signals: &Signals<'_>, rule: &ConsentRule) -> Option<Finding> {
     };
     let own = rule.name.as_deref().unwrap_or("orejime");
     let own = signals.cookies_named(own).map(|raw| judged(raw).unwrap_or_else(|| Finding::undecodable("orejime")));
-    let third = signals.cookies_named("eu-consent").filter_map(judged);
+    let third = signals.cookies_named("eu-consent").filter(|raw| raw.starts_with("{%22")).filter_map(judged);
     strictest(agreed(own).into_iter().chain(agreed(third)))
 }
 

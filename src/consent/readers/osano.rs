@@ -1,13 +1,15 @@
 //! Osano's consent manager: `osano_consentmanager` is encrypted, and there before anybody chose. Its script tells the page
 //! (`Osano.cm.getConsent()`), which can set the bridge cookie.
 
-use super::{Name, Reader};
+use super::{Category, Name, Reader};
 use crate::config::ConsentRule;
 use crate::consent::Signals;
 use crate::consent::finding::Finding;
 
-pub const READER: Reader =
-    Reader::banner("osano", &[Name::Is("osano_consentmanager"), Name::Is("osano_consentmanager_uuid")], read);
+pub const READER: Reader = Reader {
+    category: Category::None,
+    ..Reader::banner("osano", &[Name::Is("osano_consentmanager"), Name::Is("osano_consentmanager_uuid")], read)
+};
 
 fn read(signals: &Signals<'_>, rule: &ConsentRule) -> Option<Finding> {
     let names = ["osano_consentmanager", "osano_consentmanager_uuid"].into_iter().chain(rule.name.as_deref());

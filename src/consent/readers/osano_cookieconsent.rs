@@ -2,14 +2,14 @@
 //! version 4 has a cookie per category, `cookieconsent_status_MARKETING` = `ALLOW`.
 //!
 //! Version 3 asks one question, so its `allow`, which only a button writes, is a yes to all there is. `dismiss` is
-//! written for scrolling and for waiting as well. Others use the name too, with a list of categories beside it: Consentmo
-//! (`cookieconsent_preferences_disabled`) and DataReporter (`cookieconsent_mode`).
+//! written for scrolling and for waiting as well. Others use the name too, with their categories in cookies beside it:
+//! Consentmo (`cookieconsent_preferences_disabled`), DataReporter (`cookieconsent_mode`), and sites' own scripts.
 
 use super::{Name, Reader};
 use crate::config::ConsentRule;
 use crate::consent::Signals;
 use crate::consent::decode::layers;
-use crate::consent::finding::{Finding, agreed, strictest};
+use crate::consent::finding::{Choice, Finding, agreed, strictest};
 
 pub const READER: Reader = Reader::banner(
     "osano_cookieconsent",
@@ -32,10 +32,12 @@ fn read(signals: &Signals<'_>, rule: &ConsentRule) -> Option<Finding> {
     let status = if is_there("cookieconsent_preferences_disabled") {
         consentmo_refusal(signals)
     } else {
-        let has_modes = is_there("cookieconsent_mode");
-        let has_categories = has_modes || rule.category.is_some();
+        let has_more = |(other, _): (&str, &str)| other.starts_with("cookieconsent_") && other != name;
+        let has_categories = rule.category.is_some() || signals.cookies().any(has_more);
         agreed(signals.cookies_named(name).filter_map(|raw| status(raw, has_categories)))
     };
+    // Beside a category's, a status is one that version 3 has left: of that a no counts.
+    let status = status.filter(|status| of_category.is_none() || status.choice == Choice::Denied);
     strictest(of_category.into_iter().chain(status))
 }
 

@@ -1,12 +1,13 @@
 //! Sourcepoint: `consentUUID` says that there is a record of a choice, and the browser's local storage which. Where the
 //! site has the TC string in a cookie, that one is judged (`tcf`) and this reader has nothing to add.
 
-use super::{Name, Reader, tcf};
+use super::{Category, Name, Reader, tcf};
 use crate::config::ConsentRule;
 use crate::consent::Signals;
 use crate::consent::finding::Finding;
 
-pub const READER: Reader = Reader::banner("sourcepoint", &[Name::Is("consentUUID")], read);
+pub const READER: Reader =
+    Reader { category: Category::None, ..Reader::banner("sourcepoint", &[Name::Is("consentUUID")], read) };
 
 fn read(signals: &Signals<'_>, rule: &ConsentRule) -> Option<Finding> {
     signals.cookies_named(rule.name.as_deref().unwrap_or("consentUUID")).next()?;

@@ -3,8 +3,8 @@
 //!
 //! In regions of implied consent both are there before any choice, with everything in them: newer scripts mark the first
 //! with `::implied`, others do not, so a yes counts only beside `notice_behavior` = `expressed,…`, which the script writes
-//! on each visit. Bucket 2 is advertising in the template of three; where a site has more, `cmapi_gtm_bl` still
-//! blocks the tags of Google's ads until the right one is consented to. A rule's category is a bucket, counted from 0.
+//! on each visit. Bucket 2 is advertising in the template of three; a site with more needs a rule, whose category is a
+//! bucket, counted from 0. Where it has none, `cmapi_gtm_bl` may still show that ads are blocked.
 
 use super::{Name, Reader};
 use crate::config::ConsentRule;

@@ -6,9 +6,11 @@
 //! has services (version 3), Meta's must be among the accepted ones. What no server can see: that the site has raised
 //! `revision` since and will ask again, and `useLocalStorage`.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
-use super::known_names::{is_meta, letters, marketing, meta_ads};
+use super::known_names::{is_meta, letters, marketing_category, meta_ads};
 use super::{Name, Reader};
 use crate::config::ConsentRule;
 use crate::consent::Signals;
@@ -64,18 +66,18 @@ fn judge(raw: &str, category: Option<&str>) -> Option<Finding> {
     let services = cookie.get("services").and_then(Value::as_object);
     Some(match category {
         Some(id) => {
-            let is_accepted = accepted.contains(&id) || is_accepted_service(&accepted, services, |name| name == id);
+            let is_accepted = accepted.contains(id) || is_accepted_service(&accepted, services, |name| name == id);
             Finding::of_bool(id, Some(is_accepted))
         }
         None => by_known_names(&accepted, services),
     })
 }
 
-fn by_known_names(accepted: &[&str], services: Option<&Map<String, Value>>) -> Finding {
+fn by_known_names(accepted: &BTreeSet<&str>, services: Option<&Map<String, Value>>) -> Finding {
     if is_accepted_service(accepted, services, |name| meta_ads(name).is_some()) {
         return Finding::granted("services has Meta's ads");
     }
-    let Some((id, word)) = accepted.iter().find_map(|id| Some((*id, marketing(id)?))) else {
+    let Some((id, word)) = accepted.iter().find_map(|id| Some((*id, marketing_category(id)?))) else {
         let is_harmless = |id: &&str| letters(id).is_some_and(|id| HARMLESS.contains(&id.as_str()));
         return if accepted.iter().all(is_harmless) {
             Finding::denied("only categories other than marketing")
@@ -84,18 +86,22 @@ fn by_known_names(accepted: &[&str], services: Option<&Map<String, Value>>) -> F
         };
     };
     let has_services = services.and_then(|services| services.get(id)?.as_array()).is_some_and(|list| !list.is_empty());
-    if has_services && !is_accepted_service(&[id], services, is_meta) {
+    if has_services && !is_accepted_service(&BTreeSet::from([id]), services, is_meta) {
         return Finding::unassigned("no service for Meta's ads is known");
     }
     Finding::granted(format!("{word} is accepted"))
 }
 
 /// Whether an accepted category has an accepted service of that kind.
-fn is_accepted_service(accepted: &[&str], services: Option<&Map<String, Value>>, is_it: impl Fn(&str) -> bool) -> bool {
-    let lists = accepted.iter().filter_map(|id| texts(services?.get(*id)));
-    lists.flatten().any(is_it)
+fn is_accepted_service(
+    accepted: &BTreeSet<&str>,
+    services: Option<&Map<String, Value>>,
+    is_it: impl Fn(&str) -> bool,
+) -> bool {
+    let lists = services.into_iter().flatten().filter(|(category, _)| accepted.contains(category.as_str()));
+    lists.filter_map(|(_, list)| texts(Some(list))).flatten().any(is_it)
 }
 
-fn texts(list: Option<&Value>) -> Option<Vec<&str>> {
+fn texts(list: Option<&Value>) -> Option<BTreeSet<&str>> {
     list?.as_array()?.iter().map(Value::as_str).collect()
 }
