@@ -33,7 +33,7 @@ const fn usercentrics(host: &'static str) -> Elsewhere {
     Elsewhere {
         banner: "Usercentrics",
         place: "local storage (uc_settings, ucData)",
-        callback: "the window event UC_UI_CMP_EVENT (version 2) or UC_CONSENT (version 3, where consent.type is EXPLICIT)",
+        callback: "the window event UC_UI_CMP_EVENT (version 2) or UC_CONSENT (3, consent.type EXPLICIT)",
         host,
         path: "/",
     }

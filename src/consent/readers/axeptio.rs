@@ -2,8 +2,8 @@
 //!
 //! `$$completed:false` is there before the choice. Vendor ids are the project's own, and may be there in two spellings.
 //! A project may have no vendors but the signals of Google's consent mode in `$$googleConsentMode`. Their yes is one to
-//! Google, and real visitors have it beside vendors that are all at false, so it counts by rule only
-//! (`category = "ad_storage"`).
+//! Google, and real visitors have it beside vendors that are all at false, so it counts by rule only (`category =
+//! "ad_storage"`).
 
 use serde_json::{Map, Value};
 

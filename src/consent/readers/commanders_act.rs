@@ -2,8 +2,8 @@
 //! categories with consent, those a visitor cannot refuse, and three times.
 //!
 //! The categories are the site's own numbers, so a rule names the one that means advertising. How many fields stand
-//! before them differs by version; the times tell where they are. What no server can see: a banner that takes reading on
-//! for a yes. <https://community.commandersact.com/trustcommander/knowledge-base/consent-cookie>
+//! before them differs by version; the times tell where they are. What no server can see: a banner that takes reading
+//! on for a yes. <https://community.commandersact.com/trustcommander/knowledge-base/consent-cookie>
 
 use super::{Name, Reader};
 use crate::config::ConsentRule;

@@ -1,8 +1,8 @@
 //! consentmanager.net: `__cmpcvc…`, the vendors with consent (`__s7_s26_c24103_U__`), and `__cmpcpc…`, the purposes
 //! (`__1_2_51__`). `__cmpconsent…` beside them is only in part a TC string.
 //!
-//! Each comes once plain and once with the CMP's number. Purposes are the account's own and so are some vendors, so a rule
-//! names the one to ask for: `category = "s7"` a vendor, `"51"` a purpose.
+//! Each comes once plain and once with the CMP's number. Purposes are the account's own and so are some vendors, so a
+//! rule names the one to ask for: `category = "s7"` a vendor, `"51"` a purpose.
 
 use super::{Name, Reader};
 use crate::config::ConsentRule;

@@ -1,9 +1,9 @@
 //! iubenda: `_iub_cs-<policy>`, percent-encoded JSON with `purposes`; `5` is marketing.
 //!
 //! There before the choice as well, then with no more than its `id`. A banner without purposes asks one question and
-//! writes `consent`. Each language can have a policy, and a cookie, of its own. `-uspr` beside it holds what US law asks
-//! for, true before anybody acted: there only a false counts. What no server can see: old settings that took scrolling
-//! for a yes.
+//! writes `consent`. Each language can have a policy, and a cookie, of its own. `-uspr` beside it holds what US law
+//! asks for, true before anybody acted: there only a false counts. What no server can see: old settings that took
+//! scrolling for a yes.
 
 use serde_json::Value;
 
@@ -30,7 +30,7 @@ fn read(signals: &Signals<'_>, rule: &ConsentRule) -> Option<Finding> {
     }))
 }
 
-/// `71185313`, or `s1234567` for a site's policy.
+/// `12345678`, or `s1234567` for a site's policy.
 fn is_policy(name: &str) -> bool {
     let number = name.strip_prefix('s').unwrap_or(name);
     !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())

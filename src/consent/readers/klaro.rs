@@ -1,7 +1,7 @@
 //! Klaro: `klaro`, a JSON object of services with true or false, percent-encoded; some sites write it raw.
 //!
-//! It is written by a button only: nothing is there before, and an answer to one embedded content is kept only after the
-//! banner was answered. Service names are the site's own. What no server can see: a service that the site declares
+//! It is written by a button only: nothing is there before, and an answer to one embedded content is kept only after
+//! the banner was answered. Service names are the site's own. What no server can see: a service that the site declares
 //! `required` (declined ones are true then, too), one it added after the choice, and `storageMethod: "localStorage"`.
 
 use super::known_names::of_services;

@@ -1,8 +1,8 @@
 //! What sites call Meta's ads and the marketing category where every site chooses its own names.
 //!
 //! Only names that can mean nothing else. A plain `facebook` is as often the like box or an embedded post: a yes to it
-//! is no yes, and a no to it, or to anything of Meta's under a name that is not in the list, takes the weight from a yes
-//! to `marketing`.
+//! is no yes, and a no to it, or to anything of Meta's under a name that is not in the list, takes the weight from a
+//! yes to `marketing`.
 
 use crate::consent::finding::{Finding, strictest};
 

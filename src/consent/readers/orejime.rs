@@ -1,9 +1,9 @@
 //! Orejime: a JSON object of purposes with true or false; version 2 in `orejime`, raw, version 3 in `eu-consent`,
 //! encoded in part.
 //!
-//! Written by a button only. The names are the site's own, and so may be the cookie's and its serialisation. `eu-consent`
-//! is a name that home-made banners have as well, so there only an object of answers in this script's own encoding counts:
-//! quotes and commas encoded, braces and colons not.
+//! Written by a button only. The names are the site's own, and so may be the cookie's and its serialisation.
+//! `eu-consent` is a name that home-made banners have as well, so there only an object of answers in this script's own
+//! encoding counts: quotes and commas encoded, braces and colons not.
 
 use serde_json::{Map, Value};
 

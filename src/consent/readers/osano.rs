@@ -1,5 +1,5 @@
-//! Osano's consent manager: `osano_consentmanager` is encrypted, and there before anybody chose. Its script tells the page
-//! (`Osano.cm.getConsent()`), which can set the bridge cookie.
+//! Osano's consent manager: `osano_consentmanager` is encrypted, and there before anybody chose. Its script tells the
+//! page (`Osano.cm.getConsent()`), which can set the bridge cookie.
 
 use super::{Category, Name, Reader};
 use crate::config::ConsentRule;

@@ -1,7 +1,7 @@
 //! tarteaucitron: `tarteaucitron`, `!service=answer` in a row, with `true`, `false` or `wait`.
 //!
-//! Its cookie is there from the first page on, each service at `wait`; `facebookpixel` is the pixel, `facebook` the like
-//! button. What no server can see: a site that sets `highPrivacy: false` (reading on counts as a yes), a
+//! Its cookie is there from the first page on, each service at `wait`; `facebookpixel` is the pixel, `facebook` the
+//! like button. What no server can see: a site that sets `highPrivacy: false` (reading on counts as a yes), a
 //! `serviceDefaultState` of true, `needConsent: false` for the pixel, or `user.bypass` for visitors from outside the EU
 //! gets the same `true` without a click. Such a site needs `consent.signals` without this banner.
 

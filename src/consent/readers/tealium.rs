@@ -1,8 +1,8 @@
 //! Tealium's consent manager: `CONSENTMGR`, `key:value` pairs between bars: `c1:1|c4:0|ts:…|consent:true`.
 //!
-//! Which of the categories `c1` to `c15` the site has put Meta's tag into, only a rule can say (`category = "c4"`; for a
-//! prompt without categories `"consent"`). `consent:true` is there for partial choices too, and sites that do not
-//! ask first write it with every category at 1, so a rule is for sites that do; `consent:false` is a no to all.
+//! Which of the categories `c1` to `c15` the site has put Meta's tag into, only a rule can say (`category = "c4"`; for
+//! a prompt without categories `"consent"`). `consent:true` is there for partial choices too, and sites that do not ask
+//! first write it with every category at 1, so a rule is for sites that do; `consent:false` is a no to all.
 
 use super::{Name, Reader};
 use crate::config::ConsentRule;

@@ -1,10 +1,10 @@
 //! TrustArc: `notice_gdpr_prefs` (`0,1,2:`) and `cmapi_cookie_privacy` (`permit 1,2,3`), the consented buckets counted
 //! from 0 and from 1.
 //!
-//! In regions of implied consent both are there before any choice, with everything in them: newer scripts mark the first
-//! with `::implied`, others do not, so a yes counts only beside `notice_behavior` = `expressed,…`, which the script writes
-//! on each visit. Bucket 2 is advertising in the template of three; a site with more needs a rule, whose category is a
-//! bucket, counted from 0. Where it has none, `cmapi_gtm_bl` may still show that ads are blocked.
+//! In regions of implied consent both are there before any choice, with everything in them: newer scripts mark the
+//! first with `::implied`, others do not, so a yes counts only beside `notice_behavior` = `expressed,…`, which the
+//! script writes on each visit. Bucket 2 is advertising in the template of three; a site with more needs a rule, whose
+//! category is a bucket, counted from 0. Where it has none, `cmapi_gtm_bl` may still show that ads are blocked.
 
 use super::{Name, Reader};
 use crate::config::ConsentRule;
@@ -58,13 +58,14 @@ fn behavior(raw: &str) -> Option<bool> {
     }
 }
 
-/// `0,1,2:` or `0|1|2:`, and after the colon a hash, or `:implied,us`.
+/// `0,1,2:` or `0|1|2:`, and after the colon a hash, or a second one and the regime: `:implied,us`.
 fn prefs(raw: &str, bucket: &str) -> Option<Finding> {
     let text = layers(raw).last()?;
     let (list, rest) = text.trim_matches('"').split_once(':')?;
     let consented = numbers(list)?;
-    if rest.contains("implied") {
-        return Some(Finding::no_choice("notice_gdpr_prefs is implied"));
+    let end = rest.rsplit(':').next()?;
+    if !end.bytes().all(|byte| byte.is_ascii_hexdigit()) && behavior(end) != Some(true) {
+        return Some(Finding::no_choice("notice_gdpr_prefs is not expressed"));
     }
     Some(of_bucket(&consented, 0, bucket))
 }

@@ -1,10 +1,10 @@
 //! CookieConsent by Orest Bida (vanilla-cookieconsent): `cc_cookie`, JSON with the list of accepted categories, raw or
 //! percent-encoded.
 //!
-//! Version 3 marks a choice by `consentId` and `consentTimestamp`, version 2 by its list `level`; a site may have written
-//! data of its own into the cookie before. Only accepted categories are listed, by the site's own ids. Where a category
-//! has services (version 3), Meta's must be among the accepted ones. What no server can see: that the site has raised
-//! `revision` since and will ask again, and `useLocalStorage`.
+//! Version 3 marks a choice by `consentId` and `consentTimestamp`, version 2 by its list `level`; a site may have
+//! written data of its own into the cookie before. Only accepted categories are listed, by the site's own ids. Where a
+//! category has services (version 3), Meta's must be among the accepted ones. What no server can see: that the site has
+//! raised `revision` since and will ask again, and `useLocalStorage`.
 
 use std::collections::BTreeSet;
 

@@ -1,8 +1,8 @@
 //! Cloudflare Zaraz: `cf_consent`, JSON of purposes with true or false, percent-encoded.
 //!
-//! The ids of purposes are random, so a rule names the one that means advertising; a site can rename the cookie, and can
-//! set purposes by a script (`zaraz.consent.set`), which nobody can tell from a click. Other products have a word in a
-//! cookie of that name.
+//! The ids of purposes are random, so a rule names the one that means advertising; a site can rename the cookie, and
+//! can set purposes by a script (`zaraz.consent.set`), which nobody can tell from a click. Other products have a word
+//! in a cookie of that name.
 
 use serde_json::Value;
 
