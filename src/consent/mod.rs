@@ -9,6 +9,7 @@
 //! room and from the operator's rules.
 
 mod decode;
+mod elsewhere;
 mod finding;
 mod index;
 mod policy;
@@ -18,6 +19,7 @@ mod unread;
 
 use thiserror::Error;
 
+pub use elsewhere::{Elsewhere, banner_in};
 pub use finding::UsState;
 pub use policy::{Ruling, allows_cookies, rule};
 pub use signals::Signals;
