@@ -5,13 +5,33 @@
 //! goes by what means advertising alone: a global yes is written for partial choices too, and a refusal of statistics is
 //! not a refusal of marketing. It recognises by content where a cookie's name is not its own.
 
+mod borlabs;
+mod civic;
 mod complianz;
+mod cookie_information;
+mod cookie_law_info;
+mod cookie_notice;
 mod cookiebot;
+mod cookiefirst;
+mod cookiehub;
+mod cookiescript;
 mod cookieyes;
+mod eu_cookie_compliance;
 mod gpc;
+mod hubspot;
+mod known_names;
+mod lists;
+mod moove;
 mod onetrust;
 mod operator;
+mod pandectes;
+mod pixelyoursite;
+mod real_cookie_banner;
+mod shopify;
 mod tcf;
+mod webflow;
+mod woocommerce_signals;
+mod wp_consent_api;
 
 use super::Signals;
 use super::finding::Finding;
@@ -27,6 +47,24 @@ pub const READERS: &[Reader] = &[
     cookiebot::READER,
     onetrust::READER,
     complianz::READER,
+    cookie_law_info::READER,
+    wp_consent_api::READER,
+    borlabs::READER,
+    real_cookie_banner::READER,
+    moove::READER,
+    cookie_notice::READER,
+    hubspot::READER,
+    eu_cookie_compliance::READER,
+    civic::READER,
+    woocommerce_signals::READER,
+    pixelyoursite::READER,
+    cookie_information::READER,
+    cookiescript::READER,
+    cookiefirst::READER,
+    cookiehub::READER,
+    webflow::READER,
+    pandectes::READER,
+    shopify::READER,
     tcf::READER,
     gpc::READER,
 ];
