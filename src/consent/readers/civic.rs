@@ -7,7 +7,7 @@
 
 use serde_json::{Map, Value};
 
-use super::known_names::marketing;
+use super::known_names::marketing_category;
 use super::lists::{of_list, texts};
 use super::{Name, Reader};
 use crate::config::ConsentRule;
@@ -48,7 +48,7 @@ fn of_optional(optional: &Map<String, Value>, category: Option<&str>) -> Finding
         let chosen = optional.get(category).and_then(Value::as_str);
         return Finding::of_category(category, chosen, "accepted", "revoked");
     }
-    let known = optional.iter().filter_map(|(name, value)| Some(answer(marketing(name)?, value)));
+    let known = optional.iter().filter_map(|(name, value)| Some(answer(marketing_category(name)?, value)));
     strictest(known).unwrap_or_else(|| {
         let mut answers = optional.values().peekable();
         if answers.peek().is_some() && answers.all(|answer| answer == "revoked") {

@@ -6,7 +6,7 @@
 //! server can see: settings that take scrolling, a click on the X under Californian law or the bar's hiding itself for an
 //! answer, which together with boxes that the site ticked beforehand look like a yes.
 
-use super::known_names::marketing;
+use super::known_names::marketing_category;
 use super::{Name, Reader};
 use crate::config::ConsentRule;
 use crate::consent::Signals;
@@ -54,7 +54,7 @@ fn judge(answers: &[(&str, Option<bool>)], category: Option<&str>) -> Finding {
         return strictest(named.map(|(_, answer)| of((category, *answer))))
             .unwrap_or_else(|| Finding::of_bool(category, None));
     }
-    let known = answers.iter().filter_map(|(slug, answer)| Some(of((marketing(slug)?, *answer))));
+    let known = answers.iter().filter_map(|(slug, answer)| Some(of((marketing_category(slug)?, *answer))));
     strictest(known).unwrap_or_else(|| {
         let mut optional = answers.iter().filter(|(slug, _)| *slug != "necessary").peekable();
         if optional.peek().is_none() {

@@ -1,7 +1,8 @@
 //! What sites call Meta's ads and the marketing category where every site chooses its own names.
 //!
 //! Only names that can mean nothing else. A plain `facebook` is as often the like box or an embedded post: a yes to it
-//! is no yes, and a no to it takes the weight from a yes to `marketing`.
+//! is no yes, and a no to it, or to anything of Meta's under a name that is not in the list, takes the weight from a
+//! yes to `marketing`.
 
 use crate::consent::finding::{Finding, strictest};
 
@@ -42,7 +43,6 @@ const META_ADS: &[&str] = &[
 ];
 
 const MARKETING: &[&str] = &[
-    "ads",
     "advertisement",
     "advertisements",
     "advertising",
@@ -56,9 +56,11 @@ const MARKETING: &[&str] = &[
     "publicidad",
     "publicite",
     "targetedadvertising",
-    "targeting",
     "werbung",
 ];
+
+/// As a service's name this may be Google's alone, or one tool.
+const MARKETING_CATEGORY: &[&str] = &["ads", "targeting"];
 
 const META: &[&str] = &["facebook", "fb", "meta"];
 
@@ -67,14 +69,24 @@ pub fn meta_ads(name: &str) -> Option<&'static str> {
     listed(name, META_ADS)
 }
 
-/// The list's word for the marketing category.
-pub fn marketing(name: &str) -> Option<&'static str> {
+/// The list's word for the marketing category among categories.
+pub fn marketing_category(name: &str) -> Option<&'static str> {
+    marketing(name).or_else(|| listed(name, MARKETING_CATEGORY))
+}
+
+/// The same among services, where some sites have one for the whole category.
+fn marketing(name: &str) -> Option<&'static str> {
     listed(name, MARKETING)
 }
 
 /// Meta, but perhaps not its ads.
 pub fn is_meta(name: &str) -> bool {
     listed(name, META).is_some()
+}
+
+/// Something of Meta's, under whatever name.
+fn mentions_meta(name: &str) -> bool {
+    letters(name).is_some_and(|name| name.contains("facebook") || name.contains("meta") || name.starts_with("fb"))
 }
 
 /// The words of the lists, never the text itself: they go into reasons.
@@ -105,7 +117,7 @@ pub fn of_services<'a>(
     };
     let (ads, category) = (known(meta_ads), known(marketing));
     let unassigned = || Finding::unassigned("no service for Meta's ads is known");
-    if ads.is_none() && services.clone().any(|(name, answer)| is_meta(name) && answer != Some(true)) {
+    if ads.is_none() && services.clone().any(|(name, answer)| mentions_meta(name) && answer != Some(true)) {
         return strictest(category.into_iter().chain([unassigned()])).unwrap_or_else(unassigned);
     }
     strictest(ads.into_iter().chain(category)).unwrap_or_else(|| {
@@ -136,7 +148,7 @@ mod tests {
         for name in ["facebook", "xfacebookpixel", "facebookpixel2", "facebook-page-plugin", "meta", "pixel", ""] {
             assert!(meta_ads(name).is_none(), "{name}");
         }
-        assert!(marketing("Marketing").is_some() && marketing("google-ads").is_none());
+        assert!(marketing_category("Marketing").is_some() && marketing_category("google-ads").is_none());
     }
 
     #[test]
@@ -152,6 +164,9 @@ mod tests {
             (&[("marketing", yes), ("facebook", yes)], Choice::Granted),
             (&[("marketing", yes), ("facebook", no)], Choice::None),
             (&[("marketing", no), ("facebook", no)], Choice::Denied),
+            (&[("marketing", yes), ("fb-events", no)], Choice::None),
+            (&[("marketing", yes), ("own-facebook-tool", None)], Choice::None),
+            (&[("ads", yes)], Choice::None),
             (&[("facebook", yes)], Choice::None),
             (&[("facebook", no), ("matomo", yes)], Choice::None),
             (&[("matomo", no), ("youtube", no)], Choice::Denied),

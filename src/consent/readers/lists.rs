@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::known_names::{is_meta, letters, marketing, meta_ads};
+use super::known_names::{is_meta, letters, marketing_category, meta_ads};
 use crate::consent::decode::object;
 use crate::consent::finding::Finding;
 
@@ -41,7 +41,7 @@ pub fn of_list(allowed: &[&str], category: Option<&str>) -> Finding {
             Finding::denied(format!("{category} is not listed"))
         };
     }
-    if let Some(word) = allowed.iter().find_map(|name| marketing(name)) {
+    if let Some(word) = allowed.iter().find_map(|name| marketing_category(name)) {
         return Finding::granted(format!("{word} is listed"));
     }
     if allowed.iter().all(|name| is_harmless(name)) {
