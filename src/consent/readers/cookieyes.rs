@@ -1,13 +1,15 @@
 //! CookieYes: `cookieyes-consent`, raw `key:value` pairs. WebToffee's `wt_consent` has the same syntax.
 //!
-//! The cookie is there from the first page on, in opt-out regions with every category at `yes`; `action:yes` marks a
-//! choice. `consent:yes` does not help: a custom save with everything off has it as well.
+//! The cookie is there from the first page on, in opt-out regions with every category at `yes`; `action:yes` marks that
+//! somebody acted. The X is an act as well and leaves everything else as it was: without `consent:yes` nobody said yes. More
+//! than that `consent:yes` does not mean, a custom save with everything off has it too. What no server can see: a
+//! Californian opt-out, which also writes `consent:yes`, where the site exempted advertising from it.
 
 use super::{Name, Reader};
 use crate::config::ConsentRule;
 use crate::consent::Signals;
 use crate::consent::decode::{colon_pairs, layers, sole};
-use crate::consent::finding::{Finding, agreed, strictest};
+use crate::consent::finding::{Choice, Finding, agreed, strictest};
 
 pub const READER: Reader = Reader::banner("cookieyes", &[Name::Is("cookieyes-consent"), Name::Is("wt_consent")], read);
 
@@ -30,7 +32,12 @@ fn judge(raw: &str, category: Option<&str>) -> Option<Finding> {
     if value_of("action") != Some("yes") {
         return Some(Finding::no_choice("action is empty"));
     }
-    let of_category = |category| Finding::of_category(category, value_of(category), "yes", "no");
+    let names_consent = colon_pairs(&text).any(|(key, _)| key == "consent");
+    let is_unsaid = names_consent && value_of("consent") != Some("yes");
+    let of_category = |category| match Finding::of_category(category, value_of(category), "yes", "no") {
+        Finding { choice: Choice::Granted, .. } if is_unsaid => Finding::no_choice("closed without consent:yes"),
+        finding => finding,
+    };
     if let Some(category) = category {
         return Some(of_category(category));
     }
@@ -55,6 +62,10 @@ mod tests {
             // Written on the first page of an opt-out region.
             ("consentid:Ab1,consent:,action:,necessary:yes,analytics:yes,advertisement:yes", Some(Choice::None)),
             ("consentid:Ab1,consent:,action:,necessary:,advertisement:", Some(Choice::None)),
+            // The X: of an opt-out banner, of an opt-in banner.
+            ("consentid:Ab1,consent:no,action:yes,necessary:yes,advertisement:yes", Some(Choice::None)),
+            ("consentid:Ab1,consent:,action:yes,necessary:yes,advertisement:yes", Some(Choice::None)),
+            ("consentid:Ab1,consent:no,action:yes,necessary:yes,advertisement:no", Some(Choice::Denied)),
             ("consentid:Ab1,consent:yes,action:yes,marketing:yes", Some(Choice::Granted)),
             ("action:yes,advertisement:yes,marketing:no", Some(Choice::Denied)),
             ("action:yes,necessary:yes", Some(Choice::None)),

@@ -6,28 +6,47 @@
 //! not a refusal of marketing. It recognises by content where a cookie's name is not its own.
 
 mod axeptio;
+mod borlabs;
+mod civic;
 mod commanders_act;
 mod complianz;
 mod consentmanager;
+mod cookie_information;
+mod cookie_law_info;
+mod cookie_notice;
 mod cookiebot;
+mod cookiefirst;
+mod cookiehub;
+mod cookiescript;
 mod cookieyes;
 mod didomi;
+mod eu_cookie_compliance;
 mod gpc;
+mod hubspot;
 mod iubenda;
 mod ketch;
 mod klaro;
 mod known_names;
+mod lists;
+mod moove;
 mod onetrust;
 mod operator;
 mod orejime;
 mod osano;
 mod osano_cookieconsent;
+mod pandectes;
+mod pixelyoursite;
+mod real_cookie_banner;
+mod shopify;
 mod sourcepoint;
 mod tarteaucitron;
 mod tcf;
 mod tealium;
 mod trustarc;
 mod vanilla_cookieconsent;
+mod webflow;
+mod woocommerce_signals;
+mod wp_consent_api;
 mod zaraz;
 
 use super::Signals;
@@ -60,6 +79,24 @@ pub const READERS: &[Reader] = &[
     ketch::READER,
     osano::READER,
     sourcepoint::READER,
+    cookie_law_info::READER,
+    wp_consent_api::READER,
+    borlabs::READER,
+    real_cookie_banner::READER,
+    moove::READER,
+    cookie_notice::READER,
+    hubspot::READER,
+    eu_cookie_compliance::READER,
+    civic::READER,
+    woocommerce_signals::READER,
+    pixelyoursite::READER,
+    cookie_information::READER,
+    cookiescript::READER,
+    cookiefirst::READER,
+    cookiehub::READER,
+    webflow::READER,
+    pandectes::READER,
+    shopify::READER,
     tcf::READER,
     gpc::READER,
 ];

@@ -1,8 +1,9 @@
 //! OneTrust and CookiePro: `OptanonConsent`, form-urlencoded, and `OptanonAlertBoxClosed`.
 //!
 //! `OptanonConsent` is there before any choice, on opt-out sites with the marketing group already at 1. A choice is
-//! shown by `OptanonAlertBoxClosed` and, where the version writes it, an `interactionCount` above 0. Group ids are the
-//! tenant's own; `C0004` (targeting) is the template's.
+//! shown by `OptanonAlertBoxClosed` and, where the version writes it, an `interactionCount` above 0. Closing the banner is an
+//! interaction too and leaves the groups as they were; newer versions write the kind as `intType`. Group ids are the
+//! tenant's own; `C0004` (targeting) is the template's. What no server can see: the X of older versions on opt-out sites.
 
 use std::borrow::Cow;
 
@@ -10,11 +11,13 @@ use super::{Name, Reader};
 use crate::config::ConsentRule;
 use crate::consent::Signals;
 use crate::consent::decode::{colon_pairs, layers, sole};
-use crate::consent::finding::{Finding, agreed};
+use crate::consent::finding::{Choice, Finding, agreed};
 
 pub const READER: Reader =
     Reader::banner("onetrust", &[Name::Is("OptanonConsent"), Name::Is("OptanonAlertBoxClosed")], read);
 
+/// Kinds of interaction (`intType`) that are no yes: everything rejected, banner closed.
+const NO_YES: [&str; 2] = ["2", "3"];
 /// Fields by which the cookie is recognised.
 const FIELDS: [&str; 4] = ["groups", "interactionCount", "datestamp", "isGpcEnabled"];
 
@@ -43,7 +46,14 @@ fn judge(raw: &str, group: &str, closed: bool) -> Finding {
         return Finding::no_choice("AwaitingReconsent=true");
     }
     let groups = sole(fields(&text), "groups").and_then(|groups| layers(groups).last()).unwrap_or(Cow::Borrowed(""));
-    Finding::of_category(group, sole(colon_pairs(&groups), group), "1", "0")
+    match Finding::of_category(group, sole(colon_pairs(&groups), group), "1", "0") {
+        Finding { choice: Choice::Granted, .. }
+            if fields(&text).any(|(key, kind)| key == "intType" && NO_YES.contains(&kind)) =>
+        {
+            Finding::no_choice("intType: closed or rejected")
+        }
+        finding => finding,
+    }
 }
 
 /// Name and raw value, as in a query.
