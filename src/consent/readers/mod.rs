@@ -8,10 +8,14 @@
 mod complianz;
 mod cookiebot;
 mod cookieyes;
+mod funding_choices;
+mod google_consent_mode;
 mod gpc;
+mod gpp;
 mod onetrust;
 mod operator;
 mod tcf;
+mod us_privacy;
 
 use super::Signals;
 use super::finding::Finding;
@@ -28,6 +32,9 @@ pub const READERS: &[Reader] = &[
     onetrust::READER,
     complianz::READER,
     tcf::READER,
+    google_consent_mode::READER,
+    gpp::READER,
+    us_privacy::READER,
     gpc::READER,
 ];
 
@@ -60,8 +67,8 @@ impl Reader {
 pub enum Source {
     /// In cookies of these names, or of the name that a rule gives.
     Cookies(&'static [Name]),
-    /// In other parts of the request: asked every time.
-    Request,
+    /// In other parts of the request, and in these cookies: asked every time.
+    Request(&'static [Name]),
     /// Where the operator's rules say: asked once for each rule, and never without one.
     Rules,
 }
