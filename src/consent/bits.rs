@@ -82,7 +82,9 @@ pub mod tests {
     pub fn written(fields: impl IntoIterator<Item = (u64, usize)>) -> String {
         let bits: Vec<u8> = fields
             .into_iter()
-            .flat_map(|(value, len)| (0..len).rev().map(move |bit| (value.unbounded_shr(bit as u32) & 1) as u8))
+            .flat_map(|(value, len)| {
+                (0..len).rev().map(move |bit| (value.unbounded_shr(u32::try_from(bit).unwrap()) & 1) as u8)
+            })
             .collect();
         let digits = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
         bits.chunks(6)

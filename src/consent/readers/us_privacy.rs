@@ -30,15 +30,23 @@ fn read(signals: &Signals<'_>, _rule: &ConsentRule) -> Option<Finding> {
     strictest(raw.filter_map(|raw| layers(raw).find_map(|text| judge(&text))).chain(in_dialog))
 }
 
-/// `None`: nothing was opted out of, or it is no such string. What follows the four is not looked at: `1---N` exists.
-pub fn judge(text: &str) -> Option<Finding> {
-    let word = |byte: u8| matches!(byte.to_ascii_uppercase(), b'Y' | b'N' | b'-');
-    match *text.trim().as_bytes() {
-        [b'1', notice, b'Y' | b'y', contract, ..] if word(notice) && word(contract) => {
-            Some(Finding::denied("US Privacy OptOutSale:Y"))
+/// `None`: nothing was opted out of, or it is something else.
+fn judge(text: &str) -> Option<Finding> {
+    match (opts_out(text), text.trim().as_bytes()) {
+        (Some(true), _) => Some(Finding::denied("US Privacy OptOutSale:Y")),
+        (None, [b'0'..=b'9', b'Y' | b'N' | b'-', ..]) => Some(Finding::undecodable("the US Privacy string")),
+        (Some(false) | None, _) => None,
+    }
+}
+
+/// `None`: it is no such string. What follows the four characters is not looked at: `1---N` exists.
+pub fn opts_out(text: &str) -> Option<bool> {
+    let is_word = |byte: &u8| matches!(byte.to_ascii_uppercase(), b'Y' | b'N' | b'-');
+    match text.trim().as_bytes() {
+        [b'1', words @ ..] => {
+            let words = words.get(..3)?;
+            words.iter().all(is_word).then(|| words.get(1).is_some_and(|sale| sale.eq_ignore_ascii_case(&b'Y')))
         }
-        [b'1', notice, sale, contract, ..] if word(notice) && word(sale) && word(contract) => None,
-        [b'0'..=b'9', notice, ..] if word(notice) => Some(Finding::undecodable("the US Privacy string")),
         _ => None,
     }
 }

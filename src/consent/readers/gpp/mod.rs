@@ -54,7 +54,10 @@ fn judge_sections(sections: &[Section<'_>]) -> Option<Finding> {
         .iter()
         .filter_map(|(id, text)| match *id {
             TCF_EU | TCF_CANADA => None,
-            US_PRIVACY => us_privacy::judge(text),
+            US_PRIVACY => match us_privacy::opts_out(text) {
+                Some(opts_out) => opts_out.then(|| Finding::denied("uspv1 OptOutSale:Y")),
+                None => Some(Finding::undecodable("uspv1")),
+            },
             id => us::judge(id, text),
         })
         .collect();
@@ -101,6 +104,8 @@ mod tests {
             ("DBABLA%257EBVQVAAAAAgA.QA", Some(Choice::Denied)),
             ("DBABTA~1YYN", Some(Choice::Denied)),
             ("DBABTA~1YNN", None),
+            ("DBABTA~18YN", Some(Choice::None)),
+            ("DBABTA~present", Some(Choice::None)),
             ("DBAA", None),
             ("", None),
             ("DBABLA", Some(Choice::None)),

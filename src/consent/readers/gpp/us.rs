@@ -115,8 +115,10 @@ impl Section {
         let mut signals = false;
         for part in further.into_iter().flat_map(|further| further.split('.')) {
             let mut bits = Bits::of(part)?;
-            let is_gpc = bits.number(2)? == GPC && self.id <= FIRST_HEADED;
-            signals |= is_gpc && bits.flag()?;
+            if self.id <= FIRST_HEADED {
+                let is_gpc = bits.number(2)? == GPC;
+                signals |= is_gpc.then(|| bits.flag())??;
+            }
         }
         Some(signals)
     }
@@ -190,7 +192,7 @@ mod tests {
                 (".QA", None),
                 (".QA.YA", has_it.then_some(Choice::Denied)),
                 // Of another type.
-                (".oA", None),
+                (".oA", has_it.then_some(Choice::None)),
                 (".", Some(Choice::None)),
                 (".!", Some(Choice::None)),
             ] {

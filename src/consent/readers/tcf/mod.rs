@@ -84,14 +84,14 @@ fn is_by_inmobi(signals: &Signals<'_>) -> bool {
     raw.any(|raw| layers(raw).find_map(|text| Core::decode(&text)).is_some_and(|core| core.cmp == INMOBI))
 }
 
-/// The European and the Canadian section. Where another section is in force, their yes is none, and their no still is one.
+/// The European and the Canadian section. Where another section is in force, a yes is none, and a no still is one.
 fn in_gpp(signals: &Signals<'_>, wanted: &str) -> Option<Finding> {
-    let eu = gpp::texts(signals, gpp::TCF_EU).into_iter().map(|text| (gpp::TCF_EU, judge(&text, wanted)));
+    let is_in_force = gpp::is_in_force(signals, gpp::TCF_EU);
+    let eu = gpp::texts(signals, gpp::TCF_EU).into_iter().map(|text| judge(&text, wanted));
+    let eu = eu.filter(|found| is_in_force || found.choice != Choice::Granted);
     let asked = purposes(wanted).unwrap_or_default();
-    let canada = gpp::texts(signals, gpp::TCF_CANADA).into_iter();
-    let canada = canada.map(|text| (gpp::TCF_CANADA, canada::judge(&text, &asked)));
-    let counts = |(id, found): &(u32, Finding)| found.choice != Choice::Granted || gpp::is_in_force(signals, *id);
-    strictest(eu.chain(canada).filter(counts).map(|(_, found)| found))
+    let canada = gpp::texts(signals, gpp::TCF_CANADA).into_iter().filter_map(|text| canada::judge(&text, &asked));
+    strictest(eu.chain(canada))
 }
 
 /// What Google's dialog holds; in the US it holds none.

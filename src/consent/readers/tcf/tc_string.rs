@@ -4,10 +4,14 @@
 
 use crate::consent::bits::Bits;
 
+/// 0 and 1 are nobody's: banners are registered from 2 on.
+const MIN_CMP: u32 = 2;
 /// Strings under an older policy lost their validity on 2023-09-30.
 const MIN_POLICY: u32 = 4;
-/// Disclosed vendors, allowed vendors (2.0 only), the publisher's own purposes.
-const FURTHER_SEGMENTS: std::ops::RangeInclusive<u32> = 1..=3;
+/// A to Z are 0 to 25.
+const LETTERS: u32 = 26;
+/// Not allowed, consent required, legitimate interest required.
+const MAX_RESTRICTION: u32 = 2;
 
 /// A valid core segment.
 #[derive(Debug)]
@@ -18,14 +22,12 @@ pub struct Core {
 }
 
 impl Core {
-    /// `None` when the string is not base64url, not whole or followed by something else, not version 2, under a policy
+    /// `None` when the string is not base64url, not whole or followed by something else, not version 2, by no banner, under a policy
     /// that is no longer valid, or not service-specific (which makes it invalid as well).
     pub fn decode(text: &str) -> Option<Self> {
         let mut segments = text.trim().split('.');
         let core = Self::decode_core(segments.next()?)?;
-        segments
-            .all(|segment| Bits::of(segment).and_then(|mut bits| bits.number(3)).is_some_and(is_further_segment))
-            .then_some(core)
+        segments.all(|segment| is_further_segment(segment).is_some()).then_some(core)
     }
 
     fn decode_core(segment: &str) -> Option<Self> {
@@ -40,17 +42,22 @@ impl Core {
         // UseNonStandardTexts, SpecialFeatureOptIns.
         bits.skip(1 + 12)?;
         let purposes_consent = bits.number(24)?;
-        // PurposesLITransparency, PurposeOneTreatment, PublisherCC.
-        bits.skip(24 + 1 + 12)?;
+        // PurposesLITransparency, PurposeOneTreatment.
+        bits.skip(24 + 1)?;
+        let country = [bits.number(6)?, bits.number(6)?];
         skip_vendors(&mut bits)?;
         skip_vendors(&mut bits)?;
         for _ in 0..bits.number(12)? {
-            // PurposeId, RestrictionType.
-            bits.skip(6 + 2)?;
-            skip_range(&mut bits)?;
+            let (purpose, kind) = (bits.number(6)?, bits.number(2)?);
+            (purpose > 0 && kind <= MAX_RESTRICTION).then(|| skip_range(&mut bits))??;
         }
-        (version == 2 && policy >= MIN_POLICY && is_service_specific && bits.is_at_end())
-            .then_some(Self { cmp, purposes_consent })
+        let is_valid = version == 2
+            && cmp >= MIN_CMP
+            && policy >= MIN_POLICY
+            && is_service_specific
+            && country.iter().all(|letter| *letter < LETTERS)
+            && bits.is_at_end();
+        is_valid.then_some(Self { cmp, purposes_consent })
     }
 
     /// Whether purpose 1 to 24 is consented to.
@@ -59,8 +66,20 @@ impl Core {
     }
 }
 
-fn is_further_segment(kind: u32) -> bool {
-    FURTHER_SEGMENTS.contains(&kind)
+fn is_further_segment(segment: &str) -> Option<()> {
+    let mut bits = Bits::of(segment)?;
+    match bits.number(3)? {
+        // Disclosed vendors; allowed vendors (2.0 only).
+        1 | 2 => skip_vendors(&mut bits)?,
+        // The publisher's own purposes: the standard ones, and custom ones.
+        3 => {
+            bits.skip(24 + 24)?;
+            let custom = usize::try_from(bits.number(6)?).ok()?;
+            bits.skip(2 * custom)?;
+        }
+        _ => return None,
+    }
+    bits.is_at_end().then_some(())
 }
 
 /// A bit for each vendor up to the highest, or a range.
@@ -73,7 +92,9 @@ fn skip_vendors(bits: &mut Bits<'_>) -> Option<()> {
 fn skip_range(bits: &mut Bits<'_>) -> Option<()> {
     for _ in 0..bits.number(12)? {
         let is_pair = bits.flag()?;
-        bits.skip(if is_pair { 32 } else { 16 })?;
+        let first = bits.number(16)?;
+        let last = if is_pair { bits.number(16)? } else { first };
+        (0 < first && first <= last).then_some(())?;
     }
     Some(())
 }
@@ -89,9 +110,11 @@ pub mod tests {
         pub cmp: u64,
         pub policy: u64,
         pub service_specific: u64,
+        /// PublisherCC.
+        pub country: u64,
         pub purposes: Vec<u8>,
         pub interests: Vec<u8>,
-        /// What follows PublisherCC; both lists of vendors and the restrictions are empty by default.
+        /// What follows; both lists of vendors and the restrictions are empty by default.
         pub rest: Vec<(u64, usize)>,
     }
 
@@ -99,7 +122,16 @@ pub mod tests {
         fn default() -> Self {
             let rest = vec![(0, 16 + 1), (0, 16 + 1), (0, 12)];
             let purposes = vec![1, 3, 4, 7];
-            Self { version: 2, cmp: 300, policy: 5, service_specific: 1, purposes, interests: Vec::new(), rest }
+            Self {
+                version: 2,
+                cmp: 300,
+                policy: 5,
+                service_specific: 1,
+                country: 3 << 6 | 4,
+                purposes,
+                interests: Vec::new(),
+                rest,
+            }
         }
     }
 
@@ -121,8 +153,8 @@ pub mod tests {
                 (0, 12), // SpecialFeatures
                 (purposes(&self.purposes), 24),
                 (purposes(&self.interests), 24),
-                (0, 1),           // PurposeOneTreatment
-                (3 << 6 | 4, 12), // PublisherCC DE
+                (0, 1), // PurposeOneTreatment
+                (self.country, 12),
             ];
             written(fields.into_iter().chain(self.rest.iter().copied()))
         }
@@ -141,10 +173,15 @@ pub mod tests {
     fn further_segments_do_not_matter_if_they_are_some() {
         let core = TcString::default().build();
         for (further, is_valid) in [
-            (".IAAA.YAAA", true),
-            (".YAAAAAAAAAAA", true),
+            (".IAAA.YAAAAAAAAAAA", true),
             (".f_gAD_gAAAAA.IAAA", true),
+            (".YAAAAAAAAOAA", true),
             (".QAAA", true),
+            // Torn, or with more than there is.
+            (".YAAAAAAA", false),
+            (".YAAAAAAAH4AA", false),
+            (".IAB", false),
+            (".IAAB", false),
             (".", false),
             (".IAAA.", false),
             (".AAAA", false),
@@ -181,10 +218,33 @@ pub mod tests {
     }
 
     #[test]
+    fn what_no_banner_can_have_meant_is_refused() {
+        let vendors =
+            |first, last| [(900, 16), (1, 1), (1, 12), (1, 1), (first, 16), (last, 16), (0, 17), (0, 12)].to_vec();
+        let restriction = |purpose, kind| [(0, 17), (0, 17), (1, 12), (purpose, 6), (kind, 2), (0, 12)].to_vec();
+        for (rest, is_valid) in [
+            (vendors(3, 3), true),
+            (vendors(3, 900), true),
+            (vendors(3, 2), false),
+            (vendors(0, 2), false),
+            (restriction(2, 0), true),
+            (restriction(0, 0), false),
+            (restriction(2, 3), false),
+        ] {
+            let string = TcString { rest, ..TcString::default() };
+            assert_eq!(Core::decode(&string.build()).is_some(), is_valid, "{:?}", string.rest);
+        }
+    }
+
+    #[test]
     fn strings_that_are_not_valid_any_more_or_never_were_are_refused() {
         for string in [
             TcString { version: 1, ..TcString::default() },
             TcString { version: 3, ..TcString::default() },
+            TcString { cmp: 0, ..TcString::default() },
+            TcString { cmp: 1, ..TcString::default() },
+            TcString { country: 26 << 6, ..TcString::default() },
+            TcString { country: 63, ..TcString::default() },
             TcString { policy: 3, ..TcString::default() },
             TcString { service_specific: 0, ..TcString::default() },
         ] {
