@@ -1,5 +1,5 @@
-//! A `Cookie` line through every reader of consent: as it is, and as cookies of the names that are looked for. Each part
-//! between zeros is a cookie: its first byte picks the name, the rest is the value.
+//! A `Cookie` line through every reader of consent: as it is, and as cookies of the names that are looked for. Each
+//! part between zeros is a cookie: its first byte picks the name, the rest is the value.
 #![no_main]
 
 use capi_sidecar::config::ConsentConfig;

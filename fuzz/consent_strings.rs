@@ -1,5 +1,5 @@
-//! Consent strings with a head that is valid and has no yes, so that the decoders are reached: whatever follows, it may not
-//! become one. The first byte picks the kind; the rest, behind base64url where the kind has it, is what follows.
+//! Consent strings with a head that is valid and has no yes, so that the decoders are reached: whatever follows, it may
+//! not become one. The first byte picks the kind; the rest, behind base64url where the kind has it, is what follows.
 #![no_main]
 
 use capi_sidecar::config::ConsentConfig;

@@ -1,4 +1,4 @@
-//! Google's own dialog ("Funding Choices", today "Privacy & messaging"), `FCCDCF`: a JSON list that holds other people's
+//! Google's own dialog ("Funding Choices", today "Privacy & messaging"), `FCCDCF`: a JSON list that holds the IAB's
 //! strings at fixed places.
 //!
 //! `[null,null,null,["<TC>","<additional consent>","<id>"],[[<time>],"<US Privacy>"]]`

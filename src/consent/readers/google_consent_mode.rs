@@ -1,9 +1,9 @@
-//! Google Consent Mode, where a tagging server passes its state on: header `x-ga-gcs`, and the parameters of Google's own
-//! hits. Banners keep no cookie of it.
+//! Google Consent Mode, where a tagging server passes its state on: header `x-ga-gcs`, and the parameters of Google's
+//! own hits. Banners keep no cookie of it.
 //!
-//! `gcs` is `G1`, then `ad_storage` and `analytics_storage`, each `1`, `0`, or `-` for not set. It does not tell a visitor's
-//! yes from a default. `gcd` does, and has `ad_user_data`, but Google documents it nowhere: it restricts, and grants nothing.
-//! A link that anybody can make up grants nothing either: of the query only a no counts.
+//! `gcs` is `G1`, then `ad_storage` and `analytics_storage`, each `1`, `0`, or `-` for not set. It does not tell a
+//! visitor's yes from a default. `gcd` does, and has `ad_user_data`, but Google documents it nowhere: it restricts, and
+//! grants nothing. A link that anybody can make up grants nothing either: of the query only a no counts.
 
 use super::{Category, Reader, Source, Standing};
 use crate::config::ConsentRule;
@@ -50,17 +50,12 @@ fn of_gcs(text: &str) -> Option<Finding> {
     }
 }
 
-/// `1`, then for `ad_storage`, `analytics_storage`, `ad_user_data` and `ad_personalization` a digit and a letter, then more.
-/// A letter is the default and the update in two bits each, as a digit of `0-9a-zA-Z`: 1 not set, 2 denied, 3 granted.
+/// `1`, then for `ad_storage`, `analytics_storage`, `ad_user_data` and `ad_personalization` a digit and a letter, then
+/// more. A letter is the default and the update in two bits each, as a digit of `0-9a-zA-Z`: 1 not set, 2 denied, 3
+/// granted.
 fn of_gcd(text: &str) -> Option<Finding> {
-    let letters = match *text.as_bytes() {
-        [b'1', _, ad_storage, _, analytics, _, ad_user_data, _, personalization, ..] => {
-            [ad_storage, analytics, ad_user_data, personalization]
-        }
-        _ => return None,
-    };
-    let [ad_storage, _, ad_user_data, _] = letters.map(default_and_update);
-    let parts = [("ad_storage", ad_storage?), ("ad_user_data", ad_user_data?)];
+    let [b'1', _, ad_storage, _, _, _, ad_user_data, _, _, ..] = *text.as_bytes() else { return None };
+    let parts = [("ad_storage", default_and_update(ad_storage)?), ("ad_user_data", default_and_update(ad_user_data)?)];
     let effective = |(default, update): (u8, u8)| if update == 1 { default } else { update };
     Some(if let Some((name, _)) = parts.iter().find(|(_, states)| effective(*states) == 2) {
         Finding::denied(format!("gcd {name}:denied"))

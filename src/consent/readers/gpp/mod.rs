@@ -1,9 +1,9 @@
 //! IAB Global Privacy Platform: its US sections, and the US Privacy string inside it. `tcf` reads the European and the
 //! Canadian section.
 //!
-//! An opt-out of sale, of sharing or of targeted advertising is a no. Its absence is no yes: in the US nobody needs to be
-//! asked, so "did not opt out" is what every visitor's string says who never saw a banner. Such a string counts as not
-//! there. Who serves the US alone sets `unknown = "grant"` for those hosts; opt-outs still deny.
+//! An opt-out of sale, of sharing or of targeted advertising is a no. Its absence is no yes: in the US nobody needs to
+//! be asked, so "did not opt out" is what every visitor's string says who never saw a banner. Such a string counts as
+//! not there. Who serves the US alone sets `unknown = "grant"` for those hosts; opt-outs still deny.
 //!
 //! `__gpp_sid` says which sections are in force where the visitor is now; an opt-out counts wherever it was made.
 

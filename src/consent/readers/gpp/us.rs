@@ -1,5 +1,5 @@
-//! The US sections of a GPP string (IAB Tech Lab, "Sections/US-National" and "Sections/US-States"), as far as an opt-out
-//! needs them.
+//! The US sections of a GPP string (IAB Tech Lab, "Sections/US-National" and "Sections/US-States"), as far as an
+//! opt-out needs them.
 //!
 //! Core first, then sub-sections, set apart by `.`. What was opted out of is a row of two-bit fields in the core: 0 not
 //! applicable, 1 opted out, 2 did not opt out. A sub-section of type 1 repeats the browser's Global Privacy Control.

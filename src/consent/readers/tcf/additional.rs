@@ -1,8 +1,8 @@
 //! Google's additional-consent string: `1~1.35.41` or `2~<consented>~dv.<disclosed>`
 //! (<https://support.google.com/admanager/answer/9681920>).
 //!
-//! InMobi's banner (once Quantcast's) writes each id as its distance to the one before: `1~43.3.9.6.9.13.6` is 43, 46, 55,
-//! 61, 70, 83, 89. Lists that could be meant either way say yes only if both readings do.
+//! InMobi's banner (once Quantcast's) writes each id as its distance to the one before: `1~43.3.9.6.9.13.6` is 43, 46,
+//! 55, 61, 70, 83, 89. Lists that could be meant either way say yes only if both readings do.
 
 use crate::consent::decode::layers;
 use crate::consent::finding::Finding;
@@ -21,8 +21,8 @@ pub fn judge(raw: &str, name: &str, distances: bool) -> Finding {
     }
 }
 
-/// Whether Meta is among the *consented* providers; ids after `dv.` were merely shown. `None`: no such string, or not the
-/// whole of it: an `89` that the text ends with may be the beginning of another id, which only version 2 can tell.
+/// Whether Meta is among the *consented* providers; ids after `dv.` were merely shown. `None`: no such string, or not
+/// the whole of it: an `89` that the text ends with may be the beginning of another id, which only version 2 can tell.
 fn lists_meta(text: &str, distances: bool) -> Option<bool> {
     let parts: Vec<&str> = text.trim().splitn(4, '~').collect();
     let (consented, disclosed) = match parts[..] {

@@ -1,8 +1,8 @@
-//! The Canadian section of a GPP string (IAB Canada TCF v1): the European one's sister, with express and implied consent
-//! instead of consent and legitimate interest, and without purpose 1.
+//! The Canadian section of a GPP string (IAB Canada TCF v1): the European one's sister, with express and implied
+//! consent instead of consent and legitimate interest, and without purpose 1.
 //!
-//! Implied consent is there before anybody was asked, so these strings grant nothing: without an objection they count as
-//! not there, like those of the US.
+//! Implied consent is there before anybody was asked, so these strings grant nothing: without an objection they count
+//! as not there, like those of the US.
 
 use crate::consent::bits::Bits;
 use crate::consent::finding::Finding;

@@ -1,6 +1,6 @@
 //! A TC string, as far as a purpose needs it (IAB Tech Lab, "Consent string and vendor list formats v2"). Vendors and
-//! publisher restrictions decide nothing, since Meta is no vendor there; they are walked over to see that a string has its
-//! end.
+//! publisher restrictions decide nothing, since Meta is no vendor there; they are walked over to see that a string has
+//! its end.
 
 use crate::consent::bits::Bits;
 
@@ -22,8 +22,8 @@ pub struct Core {
 }
 
 impl Core {
-    /// `None` when the string is not base64url, not whole or followed by something else, not version 2, by no banner, under a policy
-    /// that is no longer valid, or not service-specific (which makes it invalid as well).
+    /// `None` when the string is not base64url, not whole or followed by something else, not version 2, by no banner,
+    /// under a policy that is no longer valid, or not service-specific (which makes it invalid as well).
     pub fn decode(text: &str) -> Option<Self> {
         let mut segments = text.trim().split('.');
         let core = Self::decode_core(segments.next()?)?;
