@@ -92,6 +92,7 @@ impl UsState {
     pub const UNKNOWN: Self = Self(0);
 
     /// By its postal code; `None` where Meta has no number for it (yet): the state is then left to Meta to find out.
+    #[must_use]
     pub fn of_code(code: &str) -> Option<Self> {
         const NUMBERED: [&str; 14] =
             ["CA", "CO", "CT", "FL", "OR", "TX", "MT", "DE", "NE", "NH", "NJ", "MN", "MD", "RI"];

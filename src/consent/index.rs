@@ -33,7 +33,7 @@ static INDEX: LazyLock<Index> = LazyLock::new(|| {
     for (number, reader) in READERS.iter().enumerate() {
         let bit = 1 << number;
         match reader.source {
-            Source::Request => index.always |= bit,
+            Source::Request(_) => index.always |= bit,
             Source::Rules => {}
             Source::Cookies(names) => {
                 for name in names {

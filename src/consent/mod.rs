@@ -8,6 +8,7 @@
 //! click do not, and neither does anything unreadable. No reason contains content of a cookie, only words from this
 //! room and from the operator's rules.
 
+mod bits;
 mod decode;
 mod elsewhere;
 mod finding;
@@ -27,7 +28,7 @@ pub use unread::unread;
 
 use crate::config::{ConsentConfig, ConsentRule, OnGpc};
 use finding::{Choice, Finding};
-use readers::{Category, READERS, Reader, Source, Standing};
+use readers::{Category, Name, READERS, Reader, Source, Standing};
 
 /// What a browser's banner, headers and cookies say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,6 +163,17 @@ pub fn signal_names() -> impl Iterator<Item = &'static str> {
 /// The names that `consent.signals` may have.
 pub fn banner_names() -> impl Iterator<Item = &'static str> {
     READERS.iter().filter(|reader| reader.standing == Standing::Banner).map(|reader| reader.name)
+}
+
+/// The names of all cookies that are looked into; where only the beginning of a name is known, that.
+pub fn cookie_names() -> impl Iterator<Item = &'static str> {
+    let names = READERS.iter().flat_map(|reader| match reader.source {
+        Source::Cookies(names) | Source::Request(names) => names,
+        Source::Rules => &[],
+    });
+    names.map(|name| match name {
+        Name::Is(name) | Name::Begins(name) => *name,
+    })
 }
 
 /// Whether a rule can work.

@@ -77,6 +77,7 @@ impl<'a> Signals<'a> {
     }
 
     /// The values of all submitted fields of that name; `None` when the request is no submission.
+    #[must_use]
     pub fn field_values(&self, name: &str) -> Option<impl Iterator<Item = &'a str>> {
         let fields = self.fields.as_ref()?;
         Some(fields.iter().filter(move |(n, _)| *n == name).map(|(_, value)| *value))

@@ -1,10 +1,12 @@
+use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::finding::Choice;
 use super::*;
 use crate::config::{OnDenied, OnUnknown};
+use crate::exchange::{Captured, RequestRecord, UnixMillis};
 use crate::reason::Reason;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 const YES: &str = "cookieyes-consent=action:yes,advertisement:yes";
 const NO: &str = "cookieyes-consent=action:yes,advertisement:no";
@@ -39,6 +41,25 @@ pub fn find(rule: &ConsentRule, cookies: &str) -> Option<Finding> {
     let is_asked = asked.has(number) || rule.name.is_some();
     assert!(finding.is_none() || is_asked, "{} is not asked about {cookies}", rule.signal);
     finding
+}
+
+/// What a reader finds in a request that is more than its cookies.
+pub fn find_in(signal: &str, target: &str, headers: &[(&str, &str)]) -> Option<Finding> {
+    let request = RequestRecord {
+        method: Method::GET,
+        target: target.to_owned(),
+        https: true,
+        host: "shop.example".to_owned(),
+        headers: headers
+            .iter()
+            .map(|(name, value)| (name.parse::<HeaderName>().unwrap(), HeaderValue::from_str(value).unwrap()))
+            .collect(),
+        body: Captured::Whole(Bytes::new()),
+        client_ip: None,
+        received: UnixMillis(1_795_608_000_000),
+    };
+    let reader = READERS.iter().find(|reader| reader.name == signal).expect("a signal of the table");
+    (reader.read)(&Signals::of(&request), &ConsentRule::default())
 }
 
 fn read_request(cookies: &[&str], gpc: bool, rules: &[ConsentRule]) -> Consent {

@@ -7,7 +7,7 @@ use crate::consent::Signals;
 use crate::consent::finding::Finding;
 
 pub const READER: Reader =
-    Reader { name: "gpc", source: Source::Request, read, category: Category::None, standing: Standing::UsOptOut };
+    Reader { name: "gpc", source: Source::Request(&[]), read, category: Category::None, standing: Standing::UsOptOut };
 
 /// `1` is the only value; anything else is as good as no header.
 fn read(signals: &Signals<'_>, _rule: &ConsentRule) -> Option<Finding> {

@@ -21,7 +21,10 @@ mod cookiescript;
 mod cookieyes;
 mod didomi;
 mod eu_cookie_compliance;
+mod funding_choices;
+mod google_consent_mode;
 mod gpc;
+mod gpp;
 mod hubspot;
 mod iubenda;
 mod ketch;
@@ -43,6 +46,7 @@ mod tarteaucitron;
 mod tcf;
 mod tealium;
 mod trustarc;
+mod us_privacy;
 mod vanilla_cookieconsent;
 mod webflow;
 mod woocommerce_signals;
@@ -98,6 +102,9 @@ pub const READERS: &[Reader] = &[
     pandectes::READER,
     shopify::READER,
     tcf::READER,
+    google_consent_mode::READER,
+    gpp::READER,
+    us_privacy::READER,
     gpc::READER,
 ];
 
@@ -130,8 +137,8 @@ impl Reader {
 pub enum Source {
     /// In cookies of these names, or of the name that a rule gives.
     Cookies(&'static [Name]),
-    /// In other parts of the request: asked every time.
-    Request,
+    /// In other parts of the request, and in these cookies: asked every time.
+    Request(&'static [Name]),
     /// Where the operator's rules say: asked once for each rule, and never without one.
     Rules,
 }
