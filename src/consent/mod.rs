@@ -9,6 +9,7 @@
 //! room and from the operator's rules.
 
 mod decode;
+mod elsewhere;
 mod finding;
 mod index;
 mod policy;
@@ -17,6 +18,7 @@ mod signals;
 
 use thiserror::Error;
 
+pub use elsewhere::{Elsewhere, banner_in};
 pub use finding::UsState;
 pub use policy::{Ruling, allows_cookies, rule};
 pub use signals::Signals;

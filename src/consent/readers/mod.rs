@@ -5,13 +5,30 @@
 //! goes by what means advertising alone: a global yes is written for partial choices too, and a refusal of statistics is
 //! not a refusal of marketing. It recognises by content where a cookie's name is not its own.
 
+mod axeptio;
+mod commanders_act;
 mod complianz;
+mod consentmanager;
 mod cookiebot;
 mod cookieyes;
+mod didomi;
 mod gpc;
+mod iubenda;
+mod ketch;
+mod klaro;
+mod known_names;
 mod onetrust;
 mod operator;
+mod orejime;
+mod osano;
+mod osano_cookieconsent;
+mod sourcepoint;
+mod tarteaucitron;
 mod tcf;
+mod tealium;
+mod trustarc;
+mod vanilla_cookieconsent;
+mod zaraz;
 
 use super::Signals;
 use super::finding::Finding;
@@ -27,6 +44,22 @@ pub const READERS: &[Reader] = &[
     cookiebot::READER,
     onetrust::READER,
     complianz::READER,
+    iubenda::READER,
+    didomi::READER,
+    axeptio::READER,
+    trustarc::READER,
+    klaro::READER,
+    tarteaucitron::READER,
+    orejime::READER,
+    vanilla_cookieconsent::READER,
+    osano_cookieconsent::READER,
+    consentmanager::READER,
+    commanders_act::READER,
+    tealium::READER,
+    zaraz::READER,
+    ketch::READER,
+    osano::READER,
+    sourcepoint::READER,
     tcf::READER,
     gpc::READER,
 ];
