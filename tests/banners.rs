@@ -102,8 +102,9 @@ static BANNERS: [Banner; 16] = [
         html: page!("orejime-2"),
         accept: ".orejime-Notice-saveButton",
         reject: ".orejime-Notice-declineButton",
-        statistics_only: "orejime.internals.manager.updateConsent('facebook-pixel', false); \
-                          orejime.internals.manager.saveAndApplyConsents()",
+        statistics_only: "const manager = orejime.internals.manager; \
+                          manager.updateConsent(manager.getApp('facebook-pixel'), false); \
+                          manager.saveAndApplyConsents()",
         bridge: None,
     },
     Banner {
@@ -176,12 +177,12 @@ async fn visit(stage: &Stage, banner: &Banner) -> Vec<Said> {
     said.push(("untouched, next landing", "no _fbc", stage.land(banner).await));
 
     stage.land_anew(banner).await;
-    stage.click(banner.reject).await;
+    stage.answer(banner.reject).await;
     said.push(("refused", REFUSED, stage.submit(banner).await));
     said.push(("refused, next landing", "no _fbc", stage.land(banner).await));
 
     stage.land_anew(banner).await;
-    stage.click(banner.accept).await;
+    stage.answer(banner.accept).await;
     said.push(("accepted, next landing", "_fbc", stage.land(banner).await));
     stage.settle().await;
     said.push(("accepted", ACCEPTED, stage.submit(banner).await));

@@ -8,6 +8,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use fantoccini::cookies::Cookie;
+use fantoccini::error::CmdError;
 use fantoccini::{Client, Locator};
 use serde_json::Value;
 
@@ -113,17 +114,24 @@ impl Stage {
     /// Clicks as soon as that is possible: banners move in.
     pub async fn click(&self, css: &str) {
         let start = Instant::now();
-        loop {
-            let clicked = match self.browser.find(Locator::Css(css)).await {
-                Ok(button) => button.click().await,
-                Err(error) => Err(error),
-            };
-            match clicked {
-                Ok(()) => return,
-                Err(error) => assert!(start.elapsed() < PATIENCE, "{css}: {error}"),
-            }
+        while let Err(error) = self.try_click(css).await {
+            assert!(start.elapsed() < PATIENCE, "{css}: {error}");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+    }
+
+    /// Clicks until the banner is gone: some are seen before they listen.
+    pub async fn answer(&self, css: &str) {
+        let start = Instant::now();
+        self.click(css).await;
+        while self.try_click(css).await.is_ok() {
+            assert!(start.elapsed() < PATIENCE, "{css} stays");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    async fn try_click(&self, css: &str) -> Result<(), CmdError> {
+        self.browser.find(Locator::Css(css)).await?.click().await
     }
 
     /// Submits the form: the decision, its reason, the consent and what explains it.
