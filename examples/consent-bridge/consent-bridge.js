@@ -41,6 +41,10 @@
         word = answers[name];
       }
     }
+    if (DOMAIN) {
+      /* What was left from before the domain was set would outlive the answer. */
+      document.cookie = COOKIE + '=; Path=/; Max-Age=0';
+    }
     document.cookie = COOKIE + '=' + word + '; Path=/; SameSite=Lax; Max-Age=' + (word ? MAX_AGE : 0) +
       (DOMAIN ? '; Domain=' + DOMAIN : '') + (location.protocol === 'https:' ? '; Secure' : '');
   }
@@ -68,6 +72,10 @@
   window.addEventListener('pointerdown', touch, true);
   window.addEventListener('click', touch, true);
   window.addEventListener('keydown', touch, true);
+
+  function isFunction(object, name) {
+    return !!object && typeof object[name] === 'function';
+  }
 
   function whenThere(ready, use) {
     var looks = 300;
@@ -112,7 +120,13 @@
       var service = details.services[id];
       var consent = service.consent || {};
       var chosen = details.consent && details.consent.type === 'EXPLICIT' && consent.type === 'EXPLICIT';
-      services.push({ id: id, name: service.name, category: service.category, given: consent.given === true, chosen: chosen });
+      services.push({
+        id: id,
+        name: service.name,
+        category: service.category,
+        given: consent.given === true,
+        chosen: chosen
+      });
     }
     answer('usercentrics', ofServices(services));
   }
@@ -152,7 +166,7 @@
           usercentrics3(details);
         }
       });
-    } else if (window.UC_UI && window.UC_UI.isInitialized()) {
+    } else if (isFunction(window.UC_UI, 'isInitialized') && window.UC_UI.isInitialized()) {
       usercentrics2();
     }
   }
@@ -184,7 +198,7 @@
       usercentrics();
     }
   });
-  if (window.__ucCmp) {
+  if (isFunction(window.__ucCmp, 'isInitialized')) {
     Promise.resolve(window.__ucCmp.isInitialized()).then(function (is) {
       if (is) {
         usercentrics();
@@ -205,7 +219,7 @@
   }
 
   whenThere(function () {
-    return window.Termly && typeof window.Termly.on === 'function';
+    return isFunction(window.Termly, 'on');
   }, function () {
     window.Termly.on('initialized', function () {
       termly(confirm);
@@ -225,7 +239,7 @@
   }
 
   whenThere(function () {
-    return window.Osano && window.Osano.cm && typeof window.Osano.cm.addEventListener === 'function';
+    return window.Osano && isFunction(window.Osano.cm, 'addEventListener');
   }, function () {
     var started = false;
     window.Osano.cm.addEventListener('osano-cm-initialized', function (consent) {
@@ -238,7 +252,7 @@
   });
 
   /* Sourcepoint and every other banner of IAB's framework.
-   * https://github.com/InteractiveAdvertisingBureau/GDPR-Transparency-and-Consent-Framework, "CMP API v2", and
+   * https://github.com/InteractiveAdvertisingBureau/GDPR-Transparency-and-Consent-Framework: TCFv2, "CMP API v2", and
    * https://docs.sourcepoint.com/hc/en-us/articles/4405115143955-Google-additional-consent-GDPR-TCF
    * Meta is no vendor of the framework; Google's list, where there is one, has it as number 89. */
   function tcf(data) {
@@ -252,7 +266,7 @@
   }
 
   whenThere(function () {
-    return typeof window.__tcfapi === 'function';
+    return isFunction(window, '__tcfapi');
   }, function () {
     window.__tcfapi('addEventListener', 2, function (data, success) {
       if (!success || !data || data.gdprApplies !== true) {

@@ -42,6 +42,8 @@ pub struct Banner {
 
 /// Everything that runs.
 pub struct Stage {
+    /// What left the sidecar.
+    pub graph: Graph,
     browser: Client,
     sidecar: Process,
     url: String,
@@ -59,6 +61,7 @@ impl Stage {
         }
         let config = dir.path().join("config.toml");
         std::fs::write(&config, CONFIG).unwrap();
+        let graph = Graph::start();
         let port = free_port();
         let sidecar = Process::sidecar(&[
             "run",
@@ -71,7 +74,7 @@ impl Stage {
             "--upstream",
             &site(npm, banners),
             "--graph-endpoint",
-            &Graph::start().url(),
+            &graph.url(),
             "--pixel-id",
             "1234567890",
             "--log-format",
@@ -81,7 +84,7 @@ impl Stage {
         ]);
         wait_for_port(port);
         let (driver, browser) = chromium::open(dir.path()).await;
-        Self { browser, sidecar, url: format!("http://localhost:{port}"), _driver: driver, _dir: dir }
+        Self { graph, browser, sidecar, url: format!("http://localhost:{port}"), _driver: driver, _dir: dir }
     }
 
     /// A visitor who was never here comes by an advertisement.
