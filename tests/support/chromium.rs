@@ -1,4 +1,5 @@
 //! Headless Chromium, driven as a visitor would use it. A file of its own: only the tests with a browser include it.
+#![allow(dead_code, reason = "each test file uses a part of it")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::missing_panics_doc)]
 
 use std::path::Path;
