@@ -19,8 +19,16 @@ pub fn warnings(out: &mut String, seen: &ConsentSeen, counts: &BTreeMap<(Decisio
             if lost == 1 { " was" } else { "s were" }
         );
     }
-    for (banner, advice) in &seen.on_pages {
-        let _ = write!(out, "<p class=warn>Your pages load {}: {}", escape(banner), escape(advice));
+    // With the bridge in place there is nothing to be said.
+    for found in seen.on_pages.values().filter(|_| !seen.signals.contains_key("bridge")) {
+        let _ = write!(
+            out,
+            "<p class=warn>Your pages load {}, which keeps the answer in {}, where no server can read it. Let it set the \
+             cookie <code>capi_consent</code> to granted or denied in its callback: {}. examples/consent-bridge does that.",
+            escape(found.banner),
+            escape(found.place),
+            escape(found.callback)
+        );
     }
     if !seen.unread.is_empty() && (lost > 0 || seen.signals.is_empty()) {
         let names: Vec<_> = seen.unread.iter().map(|name| format!("<code>{}</code>", escape(name))).collect();

@@ -34,7 +34,7 @@ pub fn of(
     let started = || {
         let lines = answer?.get_all(header::SET_COOKIE).iter().filter_map(|line| line.to_str().ok());
         // The last one counts, as in a browser.
-        lines.filter_map(|line| split_cookies(line).next()).filter(|(own, _)| *own == name).last().map(|(_, v)| v)
+        lines.filter_map(|line| split_cookies(line).next()).rfind(|(own, _)| *own == name).map(|(_, v)| v)
     };
     digest(secret, known.or_else(started)?)
 }

@@ -237,13 +237,13 @@ pub fn decide(
             return decision;
         }
     };
-    if reason != Reason::Accepted {
-        decision.kind = DecisionKind::Denied;
-        decision.reason = reason;
-    } else {
+    if reason == Reason::Accepted {
         let kept =
             |id: &&'static OtherClickId| Some((id.parameter, id.in_cookies(cookies(&request.headers))?.to_owned()));
         decision.click_ids = policy.click_ids.iter().filter_map(kept).collect();
+    } else {
+        decision.kind = DecisionKind::Denied;
+        decision.reason = reason;
     }
     let Made { event, unusable } =
         visitor_event::make(request, &reading, policy, rule, (event_name.clone(), time, page_url), ldu);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::consent::{Consent, State};
+use crate::consent::{Consent, Elsewhere, State};
 use crate::exchange::UnixMillis;
 
 /// Names of unread cookies, and banners on pages, that are remembered.
@@ -34,8 +34,8 @@ pub struct ConsentSeen {
     pub none: u64,
     /// Cookies that look like a banner's and are not read.
     pub unread: BTreeSet<String>,
-    /// Banners that the site's pages load and whose answer no cookie shows, with what to do.
-    pub on_pages: BTreeMap<&'static str, &'static str>,
+    /// Banners that the site's pages load and whose answer no cookie shows.
+    pub on_pages: BTreeMap<&'static str, &'static Elsewhere>,
 }
 
 impl ConsentSeen {

@@ -82,7 +82,7 @@ impl Holds {
         match outbox.held_browsers_blocking() {
             Ok(browsers) => awaited.replace(browsers),
             Err(error) => {
-                tracing::warn!(%error, "submissions that wait for consent could not be read; they will expire")
+                tracing::warn!(%error, "submissions that wait for consent could not be read; they will expire");
             }
         }
         Self { awaited, reports: HashMap::new(), looked: Instant::now() }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use super::IntakeStats;
 use super::pages::PageWatch;
+use super::{IntakeStats, Reports};
+use crate::consent::banner_in;
 use crate::exchange::UnixMillis;
 use crate::form::page::{KnownPages, Learned, LearnedPages, Page, page_number_of_url};
 use crate::outbox::{Outbox, PageRow};
@@ -46,10 +47,15 @@ impl Learning {
     }
 
     /// Reads a page. A panic in a parser costs that page.
-    pub fn learn(&mut self, copy: &PageCopy, outbox: &Outbox) {
+    pub fn learn(&mut self, copy: &PageCopy, outbox: &Outbox, reports: &Reports) {
         let started = Instant::now();
         let read = catch_unwind(AssertUnwindSafe(|| {
-            let page = Page::of_answer(&copy.body, &copy.content_type, &copy.content_encoding)?;
+            let mut page = Page::of_answer(&copy.body, &copy.content_type, &copy.content_encoding)?;
+            // A banner that no cookie shows: the operator is told what to do about it.
+            std::mem::take(&mut page.scripts)
+                .iter()
+                .filter_map(|src| banner_in(src))
+                .for_each(|found| reports.saw_banner(found));
             let has_forms = !page.forms.is_empty();
             self.remember(copy, page, outbox);
             Some(has_forms)

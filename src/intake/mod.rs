@@ -214,7 +214,7 @@ impl Worker {
     fn take(&mut self, message: Message, waiting: &mut Vec<Waiting>) {
         let (exchange, memory, settled) = match message {
             Message::Note(report) => return self.reports.add(report),
-            Message::Page(copy) => return self.pages.learn(&copy, &self.outbox),
+            Message::Page(copy) => return self.pages.learn(&copy, &self.outbox, &self.reports),
             Message::Choice(choice) => return self.choose(choice),
             Message::Withdrawn(ties) => return self.withdraw(ties),
             Message::Exchange { exchange, memory, settled } => (exchange, memory, settled),
@@ -280,7 +280,7 @@ impl Worker {
             Ok(0) => {}
             Ok(events) => tracing::info!(events, "a visitor took the consent back: what was not sent yet is erased"),
             Err(error) => {
-                tracing::error!(%error, "a visitor took the consent back, and what waits could not be erased")
+                tracing::error!(%error, "a visitor took the consent back, and what waits could not be erased");
             }
         }
     }

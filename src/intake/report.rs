@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
 use super::consent_seen::ConsentSeen;
-use crate::consent::Consent;
+use crate::consent::{Consent, Elsewhere};
 use crate::decision::Decision;
 use crate::exchange::{RequestRecord, UnixMillis};
 use crate::lead::event::without_query;
@@ -206,8 +206,8 @@ impl Reports {
     }
 
     /// A page loads a banner whose answer no cookie shows.
-    pub fn saw_banner(&self, name: &'static str, advice: &'static str) {
-        self.consent.lock().unwrap_or_else(PoisonError::into_inner).on_pages.insert(name, advice);
+    pub fn saw_banner(&self, found: &'static Elsewhere) {
+        self.consent.lock().unwrap_or_else(PoisonError::into_inner).on_pages.insert(found.banner, found);
     }
 
     /// What the consent signals said so far.

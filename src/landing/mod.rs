@@ -132,7 +132,7 @@ pub fn set_cookies(
 }
 
 /// The cookies that we may have set: those of Meta that are minted here, and those of other click ids.
-fn ours<'x>(extras: Extras<'x>) -> impl Iterator<Item = &'static str> + use<'x> {
+fn ours(extras: Extras<'_>) -> impl Iterator<Item = &'static str> + use<'_> {
     let others = OTHER_CLICK_IDS.iter().map(|id| id.cookie);
     // `_fbp` is the pixel's own where we do not mint it.
     ["_fbc"].into_iter().chain(extras.mint_fbp.then_some("_fbp")).chain(others)

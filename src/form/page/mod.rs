@@ -32,6 +32,9 @@ pub struct Page {
     /// The name of its encoding, unless that is UTF-8: forms are submitted in the encoding of their page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoding: Option<String>,
+    /// Where its scripts are from: what they tell is not of the forms, and not kept.
+    #[serde(skip)]
+    pub scripts: Vec<String>,
 }
 
 /// What a page showed before anything was submitted, to compare with what it shows after.

@@ -16,6 +16,9 @@ use crate::lead::contact::Key;
 
 /// Forms kept of one page.
 pub(super) const MAX_FORMS: usize = 50;
+/// Scripts of a page that are looked at, and the longest address of one.
+const MAX_SCRIPTS: usize = 64;
+const MAX_SRC: usize = 512;
 /// Fields kept of one form.
 const MAX_FORM_FIELDS: usize = 300;
 /// Bytes kept of a name, or looked at of a label.
@@ -160,6 +163,12 @@ fn on_element(reader: &Rc<RefCell<Reader>>, element: &mut Element<'_, '_>) -> lo
             now.mute.then_some(Undo::Mute)
         }
         "script" | "style" | "noscript" => {
+            if let Some(src) = element.get_attribute("src")
+                && now.page.scripts.len() < MAX_SCRIPTS
+                && src.len() <= MAX_SRC
+            {
+                now.page.scripts.push(src);
+            }
             now.mute = true;
             Some(Undo::Mute)
         }
