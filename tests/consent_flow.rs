@@ -17,14 +17,13 @@ const REFERER: &str = "Referer: http://shop.example/quote";
 const EMAIL_HASH: &str = "8e43ca37701228e74983efdbd0cff5c16b3b1e5d4e29a7c05626d4d25a018e11";
 
 fn start(graph: &str, flags: &[(&str, &str)], toml: &str) -> InProcess {
-    let (site, _received) = Site::new(|request| match request.first_line().starts_with("GET") {
-        true => answer("200 OK", &["Content-Type: text/html"], "<html>hello</html>"),
-        false => answer("303 See Other", &["Location: /thank-you", "Set-Cookie: SITE=s1; Path=/"], ""),
+    let (site, _received) = Site::new(|request| {
+        if request.first_line().starts_with("GET") {
+            return answer("200 OK", &["Content-Type: text/html"], "<html>hello</html>");
+        }
+        answer("303 See Other", &["Location: /thank-you", "Set-Cookie: SITE=s1; Path=/"], "")
     });
-    let proxy = InProcess::start_with(&site.url(), graph, flags, toml);
-    // It stands as long as the process of the test.
-    std::mem::forget(site);
-    proxy
+    InProcess::start_with(&site.url(), graph, flags, toml)
 }
 
 fn submit(proxy: &InProcess, host: &str, cookies: &str, body: &str) -> Message {
