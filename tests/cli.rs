@@ -230,3 +230,34 @@ fn the_readme_has_the_reference_of_the_settings() {
         "put the output of `capi-sidecar settings` between the marks in README.md"
     );
 }
+
+#[test]
+fn an_erasure_request_reads_addresses_from_stdin_and_names_lines_that_are_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = dir.path().join("capi.db");
+    let outbox = capi_sidecar::outbox::Outbox::open(&store).unwrap();
+    let hash = "539dba384e7bad34cfe11197def7787e078172956b42bdfbb3e529537d6e0267";
+    let admission = capi_sidecar::outbox::Admission {
+        fingerprint: [1; 32],
+        supplied: None,
+        fallback_event_id: "first".to_owned(),
+        event_name: "Lead".to_owned(),
+        event_time: capi_sidecar::exchange::UnixMillis::now().as_secs(),
+        body: format!("{{\"user_data\":{{\"em\":[\"{hash}\"]}}}}").into(),
+        event_only: false,
+        pixels: vec!["1234567890".to_owned()],
+        ties: Vec::new(),
+    };
+    outbox.admit_blocking(vec![admission]).unwrap();
+    let url = format!("sqlite:{}", store.display());
+    let drop = |stdin: &str| run(&["outbox", "drop", "--email-stdin", "--store", &url], stdin);
+    let wrong = drop("ana.ruiz@example.com\nnot an address\n");
+    assert_eq!(wrong.status.code(), Some(64));
+    let complaint = String::from_utf8_lossy(&wrong.stderr);
+    assert!(complaint.contains("line 2") && !complaint.contains("not an address"), "{complaint}");
+    let erased = drop(" Ana.Ruiz@Example.com \n\n");
+    assert_eq!(erased.status.code(), Some(0), "{}", String::from_utf8_lossy(&erased.stderr));
+    assert!(String::from_utf8_lossy(&erased.stdout).starts_with("1 events erased"));
+    assert_eq!(run(&["outbox", "drop", "--store", &url], "").status.code(), Some(64), "ids or addresses");
+    outbox.close();
+}
