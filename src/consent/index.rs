@@ -32,22 +32,22 @@ static INDEX: LazyLock<Index> = LazyLock::new(|| {
     let mut index = Index { entries: [const { Vec::new() }; 256], always: 0 };
     for (number, reader) in READERS.iter().enumerate() {
         let bit = 1 << number;
-        match reader.source {
-            Source::Request(_) => index.always |= bit,
-            Source::Rules => {}
-            Source::Cookies(names) => {
-                for name in names {
-                    let (name, is_beginning) = match *name {
-                        Name::Is(name) => (name, false),
-                        Name::Begins(start) => (start, true),
-                    };
-                    let first = name.bytes().next().unwrap_or_default();
-                    index
-                        .entries
-                        .get_mut(usize::from(first))
-                        .into_iter()
-                        .for_each(|list| list.push((name, is_beginning, bit)));
-                }
+        let names = match reader.source {
+            Source::Rules => continue,
+            Source::Cookies(names) => names,
+            Source::Request(names) => {
+                index.always |= bit;
+                names
+            }
+        };
+        for name in names {
+            let (name, is_beginning) = match *name {
+                Name::Is(name) => (name, false),
+                Name::Begins(start) => (start, true),
+            };
+            let first = name.bytes().next().unwrap_or_default();
+            if let Some(list) = index.entries.get_mut(usize::from(first)) {
+                list.push((name, is_beginning, bit));
             }
         }
     }
@@ -69,15 +69,11 @@ impl Index {
     }
 }
 
-/// The readers whose cookies are there, and those that look elsewhere; with the request's cookies that any of them reads,
-/// `named` being those that the operator's rules name.
-pub fn asked<'a>(signals: &'a Signals<'_>, named: impl Fn(&str) -> bool) -> (Asked, Signals<'a>) {
+/// The readers whose cookies are there, and those that look elsewhere; with the request's cookies split once, since several
+/// readers will look through all of them.
+pub fn asked<'a>(signals: &'a Signals<'_>) -> (Asked, Signals<'a>) {
     let index = &*INDEX;
-    let mut bits = index.always;
-    let picked = signals.with_only(|name| {
-        let readers = index.of(name);
-        bits |= readers;
-        readers != 0 || named(name)
-    });
-    (Asked(bits), picked)
+    let split = signals.split();
+    let bits = split.cookies().fold(index.always, |bits, (name, _)| bits | index.of(name));
+    (Asked(bits), split)
 }

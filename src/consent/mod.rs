@@ -257,8 +257,7 @@ fn us_state(found: &[(&Reader, Finding)]) -> UsState {
 }
 
 fn findings<'r>(signals: &Signals<'_>, config: &ConsentConfig) -> Vec<(&'r Reader, Finding)> {
-    let named = |name: &str| config.rules.iter().any(|rule| rule.name.as_deref() == Some(name));
-    let (asked, signals) = index::asked(signals, named);
+    let (asked, signals) = index::asked(signals);
     let mut found = Vec::new();
     for (number, reader) in READERS.iter().enumerate() {
         let listed = config.signals.is_empty() || config.signals.iter().any(|name| name == reader.name);

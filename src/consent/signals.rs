@@ -6,11 +6,14 @@ use http::{HeaderMap, HeaderValue, header};
 
 use crate::exchange::{RequestRecord, split_cookies};
 
+/// Requests with more cookies grow the list.
+const TYPICAL_COOKIES: usize = 64;
+
 /// The signals of one request.
 pub struct Signals<'a> {
     lines: Vec<Cow<'a, str>>,
-    /// Cookies picked out of somebody else's lines.
-    picked: Vec<(&'a str, &'a str)>,
+    /// Cookies of somebody else's lines.
+    split: Vec<(&'a str, &'a str)>,
     headers: &'a HeaderMap,
     query: &'a str,
     host: &'a str,
@@ -22,8 +25,7 @@ impl<'a> Signals<'a> {
     /// From request headers; all `Cookie` lines (HTTP/2 crumbs) count.
     #[must_use]
     pub fn from_headers(headers: &'a HeaderMap) -> Self {
-        let empty =
-            Self { lines: Vec::new(), picked: Vec::new(), headers, query: "", host: "", path: "", fields: None };
+        let empty = Self { lines: Vec::new(), split: Vec::new(), headers, query: "", host: "", path: "", fields: None };
         headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).fold(empty, Self::with_cookie_line)
     }
 
@@ -51,13 +53,15 @@ impl<'a> Signals<'a> {
 
     /// All cookies as sent: name and raw value.
     pub fn cookies(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.picked.iter().copied().chain(self.lines.iter().flat_map(|line| split_cookies(line)))
+        self.split.iter().copied().chain(self.lines.iter().flat_map(|line| split_cookies(line)))
     }
 
-    /// The same request with the cookies that somebody will ask for: a few, so that asking costs little.
-    pub(super) fn with_only(&self, mut is_wanted: impl FnMut(&str) -> bool) -> Signals<'_> {
-        let picked = self.cookies().filter(|(name, _)| is_wanted(name)).collect();
-        Signals { lines: Vec::new(), picked, fields: self.fields.clone(), ..*self }
+    /// The same request with its cookies split. All of them: a reader looks for companions of its cookie as well, and one
+    /// that is left out could turn a no into a yes.
+    pub(super) fn split(&self) -> Signals<'_> {
+        let mut split = Vec::with_capacity(TYPICAL_COOKIES);
+        split.extend(self.cookies());
+        Signals { lines: Vec::new(), split, fields: self.fields.clone(), ..*self }
     }
 
     /// The raw values of all cookies of that name.
