@@ -22,14 +22,23 @@ impl Asked {
 /// A name, whether it is only the beginning of one, and whose it is.
 type Entry = (&'static str, bool, u64);
 
+const BUCKETS: usize = 1024;
+
+/// Names that share a bucket are compared in full; no name that is looked for is shorter than two bytes.
+fn bucket(name: &str) -> usize {
+    let mut bytes = name.bytes().map(usize::from);
+    let (first, second) = (bytes.next().unwrap_or_default(), bytes.next().unwrap_or_default());
+    (first * 37 + second) % BUCKETS
+}
+
 struct Index {
-    /// By first byte: most cookies begin like none of the names, or differ from the few in length.
-    entries: [Vec<Entry>; 256],
+    /// By the first two bytes: most cookies begin like none of the names.
+    entries: Vec<Vec<Entry>>,
     always: u64,
 }
 
 static INDEX: LazyLock<Index> = LazyLock::new(|| {
-    let mut index = Index { entries: [const { Vec::new() }; 256], always: 0 };
+    let mut index = Index { entries: vec![Vec::new(); BUCKETS], always: 0 };
     for (number, reader) in READERS.iter().enumerate() {
         let bit = 1 << number;
         let names = match reader.source {
@@ -45,8 +54,7 @@ static INDEX: LazyLock<Index> = LazyLock::new(|| {
                 Name::Is(name) => (name, false),
                 Name::Begins(start) => (start, true),
             };
-            let first = name.bytes().next().unwrap_or_default();
-            if let Some(list) = index.entries.get_mut(usize::from(first)) {
+            if let Some(list) = index.entries.get_mut(bucket(name)) {
                 list.push((name, is_beginning, bit));
             }
         }
@@ -61,8 +69,7 @@ pub fn is_known(name: &str) -> bool {
 
 impl Index {
     fn of(&self, name: &str) -> u64 {
-        let first = name.bytes().next().unwrap_or_default();
-        let entries = self.entries.get(usize::from(first)).map_or(&[][..], Vec::as_slice);
+        let entries = self.entries.get(bucket(name)).map_or(&[][..], Vec::as_slice);
         let fits =
             |(known, is_beginning, _): &&Entry| if *is_beginning { name.starts_with(known) } else { name == *known };
         entries.iter().filter(fits).fold(0, |bits, (_, _, bit)| bits | bit)

@@ -47,7 +47,8 @@ impl<'a> Signals<'a> {
     /// outside UTF-8 spoil the cookie they are in, not its neighbours: a no must not get lost by somebody else's byte.
     #[must_use]
     pub fn with_cookie_line(mut self, line: &'a [u8]) -> Self {
-        self.lines.push(String::from_utf8_lossy(line));
+        // The lossy way looks at each byte by itself; nearly every line needs none of it.
+        self.lines.push(std::str::from_utf8(line).map_or_else(|_| String::from_utf8_lossy(line), Cow::Borrowed));
         self
     }
 
