@@ -268,10 +268,11 @@ fn edit(set_cookies: &[String], answer: &HeaderMap) -> Option<LandingEdit> {
     Some(LandingEdit { set_cookies, cache_control })
 }
 
-/// The names of cookies that we set, and may have to take back.
+/// Cookies that we set, and may have to take back. (`_fbp` is the pixel's, unless it is minted; then every document is
+/// looked at.)
 fn has_our_cookies(head: &Head<'_>) -> bool {
     let cookies = head.fields.first(&COOKIE).unwrap_or_default();
-    [&b"_fbc="[..], b"_fbp=", b"_capi_"].iter().any(|name| memchr::memmem::find(cookies, name).is_some())
+    [&b"_fbc="[..], b"_capi_"].iter().any(|name| memchr::memmem::find(cookies, name).is_some())
 }
 
 fn visit_of(head: &Head<'_>) -> VisitKey {
