@@ -188,3 +188,17 @@ fn each_host_has_its_policy_and_a_checkbox_can_be_the_consent() {
     assert_eq!(graph.events()[2]["data_processing_options"][0], "LDU");
     proxy.stop();
 }
+
+#[test]
+fn a_banner_that_leaves_the_word_to_its_tc_string_is_not_listed_without_it() {
+    let graph = Graph::start();
+    let toml = "[consent]\nunknown = \"grant\"\nsignals = [\"sourcepoint\"]\n";
+    let proxy = start(&graph.url(), &[], toml);
+    // Purpose 1 only.
+    let tc = "euconsent-v2=CQuPXIAQuPXIAEsAAAENAAFgAIAAAAAAAAAAAAAAAAAA";
+    submit(&proxy, "shop.example", &format!("consentUUID=x; {tc}"), "email=ana%40example.com");
+    wait_until("no lead", || {
+        decisions(&proxy, "denied", "consent_denied") + decisions(&proxy, "denied", "consent_unknown") == 1
+    });
+    proxy.stop();
+}

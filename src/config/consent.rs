@@ -9,15 +9,20 @@ use crate::consent;
 pub fn of(top: &mut Reader<'_>) -> ConsentConfig {
     let mut rules = top.tables("consent.rule", CONSENT_RULE, rule);
     rules.extend(top.with("consent.bridge_cookie", cookie_name).map(|name| ConsentConfig::bridge(&name)));
+    let mut signals = top.list("consent.signals", |name| {
+        let known = consent::banner_names().any(|known| known == name);
+        let names = || consent::banner_names().collect::<Vec<_>>().join(", ");
+        known.then(|| name.to_owned()).ok_or_else(|| format!("no such banner: known are {}", names()))
+    });
+    // They leave the word to their TC string where they write one.
+    if signals.iter().any(|name| matches!(name.as_str(), "sourcepoint" | "didomi" | "real_cookie_banner")) {
+        signals.push("tcf".to_owned());
+    }
     ConsentConfig {
         unknown: on_unknown(&top.text("consent.unknown")),
         denied: on_denied(&top.text("consent.denied")),
         gpc: if top.text("consent.gpc") == "yield" { OnGpc::Yield } else { OnGpc::Deny },
-        signals: top.list("consent.signals", |name| {
-            let known = consent::banner_names().any(|known| known == name);
-            let names = || consent::banner_names().collect::<Vec<_>>().join(", ");
-            known.then(|| name.to_owned()).ok_or_else(|| format!("no such banner: known are {}", names()))
-        }),
+        signals,
         rules,
         hosts: top.tables("consent.host", CONSENT_HOST, |row| {
             if !row.given("hosts") {
