@@ -202,3 +202,15 @@ fn a_banner_that_leaves_the_word_to_its_tc_string_is_not_listed_without_it() {
     });
     proxy.stop();
 }
+
+#[test]
+fn people_of_the_operators_own_gain_no_cookie_even_if_they_carry_one() {
+    let graph = Graph::start();
+    let proxy = start(&graph.url(), &[("internal-addresses", "127.0.0.0/8"), ("consent-hold", "true")], "");
+    let old = "_fbc=fb.1.1795607000000.IwAR0old";
+    let landed = get(&proxy, "/?fbclid=IwAR0new", &format!("{YES}; {old}"), "text/html");
+    assert_eq!(landed.all("set-cookie"), [""; 0]);
+    let posted = submit(&proxy, "shop.example", "", "email=ana%40example.com");
+    assert_eq!(posted.all("set-cookie"), ["SITE=s1; Path=/"]);
+    proxy.stop();
+}

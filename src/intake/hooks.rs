@@ -158,7 +158,8 @@ impl Hooks for Intake {
         if gains {
             self.reports.saw_consent(&consent, Vec::new(), request.received);
         }
-        let set_cookies = if consent::allows_cookies(&consent, config.consent.policy(request.host_name()).unknown) {
+        let allowed = consent::allows_cookies(&consent, config.consent.policy(request.host_name()).unknown);
+        let set_cookies = if gains && allowed {
             let mint = config.landing.mint_fbp.then(random_u31).flatten();
             let site_sets = |name: &str| sets_cookie(answer, name);
             landing::set_cookies(&landing, site_sets, mint, extras.click_ids, request.received)
@@ -177,7 +178,9 @@ impl Hooks for Intake {
         if here.hold.is_none() || consent.session_cookie.is_some() || status.as_u16() >= 400 {
             return None;
         }
-        if decision::browser::of(&self.secrets.lasting, consent, request, None).is_some() {
+        if decision::browser::of(&self.secrets.lasting, consent, request, None).is_some()
+            || decision::no_visitor(request, &config.internal_addresses).is_some()
+        {
             return None;
         }
         // A checkbox may still say no; then the session is one that nothing waits for.
