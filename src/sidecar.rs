@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Once};
 use std::thread::{self, JoinHandle};
@@ -12,13 +11,13 @@ use secrecy::ExposeSecret;
 use tokio::sync::{oneshot, watch};
 
 use crate::admin::{self, Admin, Facts};
-use crate::config::{Config, OnDenied, OnUnknown};
+use crate::config::{Config, OnDenied, OnUnknown, StoreConfig};
 use crate::delivery::Delivery;
 use crate::intake::{Intake, LeadPlane, Reports, Secrets};
 use crate::lead::event_id::IdSecret;
 use crate::lead::normalize;
 use crate::metrics::{Kind, Sample, WorkerCounts};
-use crate::outbox::{Outbox, StoreError};
+use crate::outbox::{Outbox, StoreError, StoreUrl};
 use crate::proxy::server::{Options, Server};
 use crate::proxy::tee::Budget;
 
@@ -30,10 +29,10 @@ const FLUSH: Duration = Duration::from_secs(5);
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The store.
-    #[error("store {}: {source}", path.display())]
+    #[error("store {url}: {source}")]
     Store {
-        /// The file.
-        path: PathBuf,
+        /// Which.
+        url: StoreUrl,
         /// Why.
         source: StoreError,
     },
@@ -71,8 +70,8 @@ impl Sidecar {
     /// # Errors
     /// See [`StartError`]. Nothing is left running then but the threads of what had started.
     pub fn start(config: Config) -> Result<Self, StartError> {
-        let outbox = Outbox::open(&config.store.path)
-            .map_err(|source| StartError::Store { path: config.store.path.clone(), source })?;
+        let outbox =
+            open(&config.store).map_err(|source| StartError::Store { url: config.store.url.clone(), source })?;
         let lasting = match &config.store.event_id_secret {
             Some(secret) => IdSecret::from_text(secret.expose_secret()),
             None => IdSecret::new(outbox.secret()),
@@ -172,6 +171,12 @@ impl Sidecar {
     }
 }
 
+fn open(config: &StoreConfig) -> Result<Outbox, StoreError> {
+    match &config.url {
+        StoreUrl::Sqlite(path) => Outbox::open(path.as_path()),
+    }
+}
+
 fn samples(
     intake: &Arc<Intake>,
     counts: &Arc<WorkerCounts>,
@@ -224,7 +229,7 @@ fn facts(config: &Config) -> Facts {
             ("Pixels", pixels.collect::<Vec<_>>().join("; ")),
             ("Consent", format!("{unknown}; {denied}")),
             ("Graph", format!("{}/{}", config.delivery.graph_endpoint, config.delivery.graph_version)),
-            ("Store", config.store.path.display().to_string()),
+            ("Store", config.store.url.to_string()),
         ],
         warnings,
     }

@@ -21,7 +21,7 @@ pub fn check(loaded: &Loaded, online: bool) -> Exit {
         config.upstream.host,
         config.upstream.port,
         config.pixels.len(),
-        config.store.path.display()
+        config.store.url
     ));
     if !online {
         return Exit::Fine;

@@ -1,7 +1,6 @@
 //! `outbox list|show|retry|drop|export`: the deliveries of a running or stopped sidecar.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
 
 use clap::ArgMatches;
 use serde_json::json;
@@ -11,40 +10,43 @@ use crate::config::parse;
 use crate::lead::contact::Key;
 use crate::lead::normalize::hash;
 use crate::outbox::StoreError;
-use crate::outbox::inspect::{DeliveryRow, Inspector};
+use crate::outbox::inspect::{self, DeliveryRow, Inspector};
 
 /// Runs one of the verbs.
 pub fn outbox(args: &ArgMatches) -> Exit {
     let Some((verb, args)) = args.subcommand() else { return Exit::Usage };
     let url = args.get_one::<String>("store").map(String::as_str).unwrap_or_default();
-    let path: PathBuf = match parse::store(url) {
-        Ok(path) => path,
+    let url = match parse::store(url) {
+        Ok(url) => url,
         Err(problem) => {
-            complain(&format!("--store {url}: {problem}"));
+            complain(&format!("--store: {problem}"));
             return Exit::Usage;
         }
     };
     let ids: Vec<i64> = args.try_get_many("id").ok().flatten().map(|ids| ids.copied().collect()).unwrap_or_default();
     let state = args.try_get_one::<String>("state").ok().flatten().map(String::as_str);
-    let done = Inspector::open(&path).and_then(|mut store| match verb {
-        "list" => list(&store, state, is_json(args)),
-        "export" => list(&store, state, true),
-        "show" => show(&store, &ids, is_json(args)),
-        "retry" => store.retry(&ids).map(|count| report(&format!("{count} deliveries are due again"))),
-        "drop" if args.get_flag("email-stdin") => erase_by_email(&mut store),
-        _ => store.drop_deliveries(&ids).map(|count| report(&format!("{count} deliveries removed"))),
+    let done = inspect::open(&url).and_then(|mut opened| {
+        let store = &mut *opened;
+        match verb {
+            "list" => list(store, state, is_json(args)),
+            "export" => list(store, state, true),
+            "show" => show(store, &ids, is_json(args)),
+            "retry" => store.retry(&ids).map(|count| report(&format!("{count} deliveries are due again"))),
+            "drop" if args.get_flag("email-stdin") => erase_by_email(store),
+            _ => store.drop_deliveries(&ids).map(|count| report(&format!("{count} deliveries removed"))),
+        }
     });
     match done {
         Ok(exit) => exit,
         Err(error) => {
-            complain(&format!("store {}: {error}", path.display()));
+            complain(&format!("store {url}: {error}"));
             Exit::Unavailable
         }
     }
 }
 
 /// An erasure request. An address that cannot be one is said so, by its line: it may be a slip of the pen.
-fn erase_by_email(store: &mut Inspector) -> Result<Exit, StoreError> {
+fn erase_by_email(store: &mut dyn Inspector) -> Result<Exit, StoreError> {
     let (mut hashes, mut number, mut wrong) = (HashSet::new(), 0, false);
     let read = each_line(|line| {
         number += 1;
@@ -75,9 +77,9 @@ fn report(line: &str) -> Exit {
     Exit::Fine
 }
 
-fn list(store: &Inspector, state: Option<&str>, json: bool) -> Result<Exit, StoreError> {
+fn list(store: &mut dyn Inspector, state: Option<&str>, json: bool) -> Result<Exit, StoreError> {
     let mut count = 0;
-    store.list(state, |row| {
+    store.list(state, &mut |row| {
         count += 1;
         say(&if json { json!(row).to_string() } else { text(&row) })
     })?;
@@ -107,7 +109,7 @@ fn text(row: &DeliveryRow) -> String {
     )
 }
 
-fn show(store: &Inspector, ids: &[i64], as_json: bool) -> Result<Exit, StoreError> {
+fn show(store: &mut dyn Inspector, ids: &[i64], as_json: bool) -> Result<Exit, StoreError> {
     let mut exit = Exit::Fine;
     for id in ids {
         match store.show(*id)? {

@@ -86,7 +86,7 @@ pub fn load(sources: &Sources, purpose: Purpose) -> Result<Loaded, ConfigErrors>
         }),
         internal_addresses: top.list("internal_addresses", network),
         store: StoreConfig {
-            path: top.with("store.url", parse::store).unwrap_or_default(),
+            url: top.with("store.url", parse::store).unwrap_or_default(),
             commit_wait: top.duration("store.commit_wait"),
             event_id_secret: top.secret("store.event_id_secret"),
         },

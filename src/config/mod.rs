@@ -28,6 +28,7 @@ use secrecy::SecretString;
 use crate::glob;
 use crate::landing::OtherClickId;
 use crate::lead::normalize::Country;
+use crate::outbox::StoreUrl;
 
 pub use build::{Loaded, Purpose, load};
 pub use error::{ConfigError, ConfigErrors};
@@ -324,8 +325,8 @@ pub struct SuccessRule {
 /// `[store]`.
 #[derive(Debug, Clone)]
 pub struct StoreConfig {
-    /// The SQLite file.
-    pub path: PathBuf,
+    /// Which store.
+    pub url: StoreUrl,
     /// Key of the fingerprints; `None`: the random one that the store made for itself.
     pub event_id_secret: Option<SecretString>,
     /// How long the last byte of an answer waits for the commit.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Upstream;
+use crate::outbox::StoreUrl;
 
 /// `"25ms"`, `"30s"`, `"5m"`, `"1h"`, `"2d"`; a bare number needs its unit, since nobody agrees on one.
 #[must_use]
@@ -83,12 +84,9 @@ pub fn upstream(text: &str) -> Result<Upstream, String> {
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn store(text: &str) -> Result<PathBuf, String> {
+pub fn store(text: &str) -> Result<StoreUrl, String> {
     match text.strip_prefix("sqlite:") {
-        Some(path) if !path.is_empty() => Ok(PathBuf::from(path.strip_prefix("//").unwrap_or(path))),
-        _ if text.starts_with("redis://") || text.starts_with("rediss://") => {
-            Err("Redis is not supported yet; write \"sqlite:/path/capi-sidecar.db\"".to_owned())
-        }
+        Some(path) if !path.is_empty() => Ok(StoreUrl::Sqlite(PathBuf::from(path.strip_prefix("//").unwrap_or(path)))),
         _ => Err("not a store; write \"sqlite:/path/capi-sidecar.db\"".to_owned()),
     }
 }
@@ -153,8 +151,8 @@ mod tests {
 
     #[test]
     fn stores_and_versions() {
-        assert_eq!(store("sqlite:a.db"), Ok(PathBuf::from("a.db")));
-        assert_eq!(store("sqlite:///var/a.db"), Ok(PathBuf::from("/var/a.db")));
+        assert_eq!(store("sqlite:a.db"), Ok(StoreUrl::Sqlite("a.db".into())));
+        assert_eq!(store("sqlite:///var/a.db"), Ok(StoreUrl::Sqlite("/var/a.db".into())));
         assert!(store("redis://x").is_err() && store("sqlite:").is_err() && store("a.db").is_err());
         assert!(graph_version("v26.0") && !graph_version("26.0") && !graph_version("v26") && !graph_version("v2x.0"));
     }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::*;
 use crate::config::{Purpose, Sources, load};
 use crate::exchange::UnixMillis;
+use crate::outbox::SqliteInspector;
 use crate::outbox::inspect::{DeliveryRow, Inspector};
 use crate::outbox::{Admission, Admitted};
 
@@ -67,9 +68,9 @@ impl Stage {
 
     fn rows(&self, state: &str) -> Vec<DeliveryRow> {
         let mut rows = Vec::new();
-        let store = Inspector::open(&self.dir.path().join("capi.db")).unwrap();
+        let mut store = SqliteInspector::open(&self.dir.path().join("capi.db")).unwrap();
         store
-            .list(Some(state), |row| {
+            .list(Some(state), &mut |row| {
                 rows.push(row);
                 true
             })

@@ -16,7 +16,7 @@ use super::search::Search;
 use crate::config::{Config, Pixel};
 use crate::exchange::UnixMillis;
 use crate::lead::event;
-use crate::outbox::{Due, Outbox, Settlement, Verdict};
+use crate::outbox::{Due, Order, Outbox, Settlement, Verdict, Wanted};
 
 /// Events per request at most, by Meta's rule.
 pub const MAX_EVENTS: usize = 1000;
@@ -72,7 +72,9 @@ impl Worker {
                 rest = None;
             }
             let now = UnixMillis::now();
-            match self.outbox.due(&self.id, now, self.limit, MAX_BYTES).await {
+            let wanted =
+                Wanted { pixel: self.id.clone(), now, limit: self.limit, max_bytes: MAX_BYTES, order: Order::Newest };
+            match self.outbox.due(wanted).await {
                 Ok(due) if due.is_empty() => {
                     if stopping.is_some() {
                         return;

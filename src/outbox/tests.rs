@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::outbox::SqliteInspector;
 use crate::outbox::inspect::{DeliveryRow, Inspector};
 
 struct Store {
@@ -29,9 +30,9 @@ impl Store {
 
     fn rows(&self) -> Vec<DeliveryRow> {
         let mut rows = Vec::new();
-        Inspector::open(&self.path())
+        SqliteInspector::open(&self.path())
             .unwrap()
-            .list(None, |row| {
+            .list(None, &mut |row| {
                 rows.push(row);
                 true
             })
@@ -40,13 +41,17 @@ impl Store {
     }
 
     fn due(&self, pixel: &str, now: UnixMillis) -> Vec<Due> {
-        block(self.outbox.due(pixel, now, 1000, 1 << 20)).unwrap()
+        block(self.outbox.due(wanted(pixel, now, 1000, 1 << 20))).unwrap()
     }
 
     fn settle(&self, id: i64, verdict: Verdict) {
         let settlement = Settlement { id, verdict, code: Some(1), subcode: None, fbtrace_id: Some("trace".into()) };
         block(self.outbox.settle(vec![settlement], UnixMillis::now())).unwrap();
     }
+}
+
+fn wanted(pixel: &str, now: UnixMillis, limit: usize, max_bytes: usize) -> Wanted {
+    Wanted { pixel: pixel.to_owned(), now, limit, max_bytes, order: Order::Newest }
 }
 
 fn block<T>(future: impl Future<Output = T>) -> T {
@@ -146,9 +151,9 @@ fn an_event_without_user_data_comes_alone_and_other_pixels_wait_for_nobody() {
 fn a_batch_is_bounded_by_count_and_by_bytes() {
     let store = open();
     store.outbox.admit_blocking((0..10).map(|n| admission(n, None)).collect()).unwrap();
-    assert_eq!(block(store.outbox.due("111", later(0), 3, 1 << 20)).unwrap().len(), 3);
-    assert_eq!(block(store.outbox.due("111", later(0), 100, 80)).unwrap().len(), 2);
-    assert_eq!(block(store.outbox.due("111", later(0), 100, 1)).unwrap().len(), 1, "one at least");
+    assert_eq!(block(store.outbox.due(wanted("111", later(0), 3, 1 << 20))).unwrap().len(), 3);
+    assert_eq!(block(store.outbox.due(wanted("111", later(0), 100, 80))).unwrap().len(), 2);
+    assert_eq!(block(store.outbox.due(wanted("111", later(0), 100, 1))).unwrap().len(), 1, "one at least");
 }
 
 #[test]
@@ -181,14 +186,14 @@ fn contact_hashes_are_gone_from_the_file_once_everybody_has_the_event() {
         store.due("111", later(0)).iter().find(|due| due.event_id == "fallback-1").unwrap().id,
         Verdict::Delivered,
     );
-    let show = Inspector::open(&store.path()).unwrap();
+    let mut show = SqliteInspector::open(&store.path()).unwrap();
     let id = store.rows().iter().find(|row| row.event_id == "fallback-1").unwrap().id;
     assert!(show.show(id).unwrap().unwrap().1.is_some(), "the other pixel still needs it");
     store.settle(store.due("222", later(0))[0].id, Verdict::Refused);
     assert!(show.show(id).unwrap().unwrap().1.is_none());
     drop(show);
     let store = store.reopen();
-    super::sweep::sweep(&rusqlite::Connection::open(store.path()).unwrap(), UnixMillis::now()).unwrap();
+    sqlite::sweep::sweep(&rusqlite::Connection::open(store.path()).unwrap(), UnixMillis::now()).unwrap();
     assert!(!in_file(&store, "hash-of-1"));
     assert!(in_file(&store, "hash-of-2"));
 }
@@ -202,14 +207,14 @@ fn old_rows_are_swept() {
     store.settle(due[1].id, Verdict::Dead { reason: "payload" });
     let connection = rusqlite::Connection::open(store.path()).unwrap();
     let count = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
-    super::sweep::sweep(&connection, later(47)).unwrap();
+    sqlite::sweep::sweep(&connection, later(47)).unwrap();
     assert_eq!((count("SELECT count(*) FROM submission"), count("SELECT count(*) FROM supplied")), (2, 1));
     assert_eq!(count("SELECT count(*) FROM event WHERE body <> ''"), 1, "a dead letter can be looked at");
-    super::sweep::sweep(&connection, later(8 * 24)).unwrap();
+    sqlite::sweep::sweep(&connection, later(8 * 24)).unwrap();
     assert_eq!((count("SELECT count(*) FROM submission"), count("SELECT count(*) FROM supplied")), (0, 0));
     assert_eq!(count("SELECT count(*) FROM event WHERE body <> ''"), 0);
     assert_eq!(count("SELECT count(*) FROM delivery"), 2, "what happened stays for a while");
-    super::sweep::sweep(&connection, later(31 * 24)).unwrap();
+    sqlite::sweep::sweep(&connection, later(31 * 24)).unwrap();
     assert_eq!((count("SELECT count(*) FROM delivery"), count("SELECT count(*) FROM event")), (0, 0));
 }
 
@@ -222,7 +227,7 @@ fn an_operator_beside_it_can_retry_and_drop_and_is_noticed() {
     }
     let mut news = store.outbox.news();
     news.mark_unchanged();
-    let mut inspector = Inspector::open(&store.path()).unwrap();
+    let mut inspector = SqliteInspector::open(&store.path()).unwrap();
     let rows = store.rows();
     assert!(
         rows.iter().all(|row| row.state == "dead" && row.reason.as_deref() == Some("payload") && row.due_at.is_none())
@@ -233,7 +238,7 @@ fn an_operator_beside_it_can_retry_and_drop_and_is_noticed() {
         .expect("within a tick")
         .unwrap();
     assert_eq!(store.due("111", later(0)).len(), 1);
-    assert!(matches!(Inspector::open(&store.dir.path().join("nothing.db")), Err(StoreError::Open { .. })));
+    assert!(matches!(SqliteInspector::open(&store.dir.path().join("nothing.db")), Err(StoreError::Open { .. })));
 }
 
 #[test]
@@ -274,8 +279,10 @@ fn a_full_store_keeps_leads_in_memory_and_writes_them_when_there_is_room_again()
     let path = dir.path().join("capi.db");
     let counts = Arc::new(OutboxCounts::default());
     let (sender, _news) = watch::channel(0);
-    let mut writer = Writer::open(&path, Arc::clone(&counts), sender).unwrap();
-    writer.limit_pages(Some(1));
+    let mut store = SqliteStore::open(&path).unwrap();
+    let full = Arc::new(std::sync::atomic::AtomicBool::new(true));
+    store.fill(&full);
+    let writer = Writer::new(Box::new(store), Arc::clone(&counts), sender);
     let big = |print: u8| Admission { body: "x".repeat(100_000).into(), ..admission(print, None) };
     let (commands, receiver) = sync_channel(10);
     let thread = std::thread::spawn(move || writer.run(&receiver));
@@ -287,7 +294,7 @@ fn a_full_store_keeps_leads_in_memory_and_writes_them_when_there_is_room_again()
     assert!(matches!(admit(vec![big(1), big(1)]), Err(StoreError::Kept { .. })));
     let many = (0..120).map(big).collect();
     assert!(matches!(admit(many), Err(StoreError::Full { .. })), "12 MB are more than the memory for it");
-    commands.send(Command::LimitPages(None)).unwrap();
+    full.store(false, std::sync::atomic::Ordering::Relaxed);
     let start = std::time::Instant::now();
     while counts.committed.load(std::sync::atomic::Ordering::Relaxed) == 0 {
         assert!(start.elapsed() < Duration::from_secs(10));
@@ -322,7 +329,7 @@ fn of_a_long_backlog_no_more_is_read_than_is_handed_out() {
     let store = open();
     let connection = rusqlite::Connection::open(store.path()).unwrap();
     let plan: Vec<String> = connection
-        .prepare(&format!("EXPLAIN QUERY PLAN {}", deliveries::DUE))
+        .prepare(&format!("EXPLAIN QUERY PLAN {}", sqlite::deliveries::DUE))
         .unwrap()
         .query_map(rusqlite::params!["111", 1, 2, false], |row| row.get(3))
         .unwrap()
@@ -336,7 +343,7 @@ fn what_waits_for_a_pixel_that_is_gone_is_given_up_and_erased_when_it_is_too_old
     let store = open();
     store.outbox.admit_blocking(vec![admission(1, None)]).unwrap();
     let connection = rusqlite::Connection::open(store.path()).unwrap();
-    sweep::sweep(&connection, later(8 * 24)).unwrap();
+    sqlite::sweep::sweep(&connection, later(8 * 24)).unwrap();
     assert_eq!(store.rows()[0].state, "dead");
     let bodies: i64 =
         connection.query_row("SELECT count(*) FROM event WHERE body <> ''", [], |row| row.get(0)).unwrap();
@@ -351,7 +358,7 @@ fn another_programs_database_is_refused_untouched() {
         rusqlite::Connection::open(&path).unwrap().execute_batch(sql).unwrap();
         let before = std::fs::read(&path).unwrap();
         assert!(matches!(Outbox::open(&path), Err(StoreError::Foreign)));
-        assert!(matches!(Inspector::open(&path), Err(StoreError::Foreign)));
+        assert!(matches!(SqliteInspector::open(&path), Err(StoreError::Foreign)));
         assert!(std::fs::read(&path).unwrap() == before);
     }
 }
@@ -424,8 +431,8 @@ fn an_erasure_request_finds_an_address_wherever_it_waits() {
     assert_eq!(store.outbox.hold_blocking(held(4)).unwrap(), Holding::Waits);
     assert_eq!(store.outbox.hold_blocking(held(5)).unwrap(), Holding::Waits);
     let hashes = ["hash-of-1", "hash-of-2", "hash-of-4", "nobody"].map(str::to_owned).into();
-    assert_eq!(Inspector::open(&store.path()).unwrap().erase_by_email(&hashes).unwrap(), 3);
-    assert_eq!(Inspector::open(&store.path()).unwrap().retry(&[]).unwrap(), 0, "a dead letter without its event");
+    assert_eq!(SqliteInspector::open(&store.path()).unwrap().erase_by_email(&hashes).unwrap(), 3);
+    assert_eq!(SqliteInspector::open(&store.path()).unwrap().retry(&[]).unwrap(), 0, "a dead letter without its event");
     let released = store.outbox.choose_blocking(Choice::Granted([9; 32])).unwrap();
     assert_eq!(released.iter().map(|one| one.fingerprint[0]).collect::<Vec<_>>(), [5]);
     assert!(store.rows().iter().any(|row| row.state == "refused" && row.reason.as_deref() == Some("erased")));

@@ -1,32 +1,27 @@
-//! The thread that owns the connection. It does one thing at a time, so that no write waits for another.
+//! The thread that owns the store. It does one thing at a time, so that no write waits for another.
 //!
 //! When the store refuses (disk full, locked, broken), admissions wait in a bounded memory and settlements wait with
 //! them; both are tried again every second, without a restart.
 
-use std::collections::{HashSet, VecDeque};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::{oneshot, watch};
 
 use super::pages::{PageRow, Unwritten};
+use super::ring::Ring;
 use super::{
-    Admission, Admitted, Choice, Due, Held, Holding, OutboxCounts, Released, Settlement, StoreError, Tie, Verdict,
+    Admission, Admitted, Choice, Due, Held, Holding, OutboxCounts, Released, Settlement, Store, StoreError, Tie,
+    Verdict, Wanted,
 };
-use super::{admit, deliveries, held, pages, schema, sweep, withdraw};
 use crate::exchange::UnixMillis;
 
 /// How often what was refused is tried again, and changes by other processes are looked for.
 const TICK: Duration = Duration::from_secs(1);
 /// How often old rows are swept.
 const SWEEP: Duration = Duration::from_secs(60);
-/// Leads that wait in memory at most, and their bytes: a few minutes of a busy site.
-const MAX_RING: usize = 1000;
-const MAX_RING_BYTES: usize = 8 * 1024 * 1024;
 /// Admissions tried again in one transaction.
 const BATCH: usize = 32;
 
@@ -37,107 +32,36 @@ pub type Answer<T> = SyncSender<Result<T, StoreError>>;
 
 /// What the writer is asked to do.
 pub enum Command {
-    Admit {
-        admissions: Vec<Admission>,
-        reply: Answer<Vec<Admitted>>,
-    },
-    Due {
-        pixel: String,
-        now: UnixMillis,
-        limit: usize,
-        max_bytes: usize,
-        reply: Reply<Vec<Due>>,
-    },
-    NextDue {
-        pixel: String,
-        now: UnixMillis,
-        reply: Reply<Option<UnixMillis>>,
-    },
-    Settle {
-        settlements: Vec<Settlement>,
-        now: UnixMillis,
-        reply: Reply<()>,
-    },
-    FirstUse {
-        label: String,
-        now: UnixMillis,
-        reply: Reply<UnixMillis>,
-    },
-    Pages {
-        reply: Answer<Vec<PageRow>>,
-    },
-    Hold {
-        held: Box<Held>,
-        reply: Answer<Holding>,
-    },
-    Choose {
-        choice: Choice,
-        reply: Answer<Vec<Released>>,
-    },
-    HeldBrowsers {
-        reply: Answer<Vec<[u8; 32]>>,
-    },
-    Withdraw {
-        ties: Vec<Tie>,
-        reply: Answer<usize>,
-    },
+    Admit { admissions: Vec<Admission>, reply: Answer<Vec<Admitted>> },
+    Due { wanted: Wanted, reply: Reply<Vec<Due>> },
+    NextDue { pixel: String, now: UnixMillis, reply: Reply<Option<UnixMillis>> },
+    Settle { settlements: Vec<Settlement>, now: UnixMillis, reply: Reply<()> },
+    FirstUse { label: String, now: UnixMillis, reply: Reply<UnixMillis> },
+    Pages { reply: Answer<Vec<PageRow>> },
+    Hold { held: Box<Held>, reply: Answer<Holding> },
+    Choose { choice: Choice, reply: Answer<Vec<Released>> },
+    HeldBrowsers { reply: Answer<Vec<[u8; 32]>> },
+    Withdraw { ties: Vec<Tie>, reply: Answer<usize> },
     KeepPage(PageRow),
-    /// Lets a test fill the disk.
-    #[cfg(test)]
-    LimitPages(Option<u32>),
     Close,
 }
 
 pub struct Writer {
-    path: PathBuf,
-    connection: Connection,
-    _lock: schema::Lock,
+    store: Box<dyn Store>,
     counts: Arc<OutboxCounts>,
     news: watch::Sender<u64>,
-    /// Handed out and not settled.
-    in_flight: HashSet<i64>,
-    ring: VecDeque<Admission>,
-    ring_bytes: usize,
+    ring: Ring,
     unsettled: Vec<(Settlement, UnixMillis)>,
     /// Pages to be remembered.
     unwritten: Unwritten,
-    data_version: i64,
     /// It refuses, and that has been said.
     refusing: bool,
 }
 
 impl Writer {
-    pub fn open(path: &Path, counts: Arc<OutboxCounts>, news: watch::Sender<u64>) -> Result<Self, StoreError> {
-        let lock = schema::lock(path)?;
-        let connection = schema::open(path)?;
-        let mut writer = Self {
-            path: path.to_owned(),
-            connection,
-            _lock: lock,
-            counts,
-            news,
-            in_flight: HashSet::new(),
-            ring: VecDeque::new(),
-            ring_bytes: 0,
-            unsettled: Vec::new(),
-            unwritten: Unwritten::default(),
-            data_version: 0,
-            refusing: false,
-        };
-        writer.data_version = writer.read_data_version()?;
-        writer.gauge()?;
-        Ok(writer)
-    }
-
-    /// The secret, made at the first call.
-    pub fn secret(&self) -> Result<[u8; 32], StoreError> {
-        let mut fresh = [0; 32];
-        getrandom::fill(&mut fresh).map_err(|error| StoreError::Open {
-            path: self.path.clone(),
-            source: std::io::Error::other(error.to_string()),
-        })?;
-        schema::keep_secret(&self.connection, &fresh)?;
-        Ok(schema::read_secret(&self.connection)?.unwrap_or(fresh))
+    pub fn new(store: Box<dyn Store>, counts: Arc<OutboxCounts>, news: watch::Sender<u64>) -> Self {
+        let (ring, unsettled, unwritten) = (Ring::default(), Vec::new(), Unwritten::default());
+        Self { store, counts, news, ring, unsettled, unwritten, refusing: false }
     }
 
     pub fn run(mut self, commands: &Receiver<Command>) {
@@ -154,13 +78,12 @@ impl Writer {
             }
             if swept.elapsed() >= SWEEP {
                 swept = Instant::now();
-                if let Err(error) = sweep::sweep(&self.connection, UnixMillis::now()) {
-                    self.complain("sweeping", &error);
-                }
+                let done = self.store.sweep(UnixMillis::now());
+                self.notice("sweeping", &done);
             }
         }
         self.tick();
-        if !self.ring.is_empty() {
+        if self.ring.len() > 0 {
             tracing::error!(leads = self.ring.len(), "stopped while the store refuses writes: these leads are lost");
         }
     }
@@ -169,73 +92,54 @@ impl Writer {
     fn serve(&mut self, command: Command) {
         match command {
             Command::Admit { admissions, reply } => drop(reply.send(self.admit(admissions))),
-            Command::Due { pixel, now, limit, max_bytes, reply } => {
-                let due = deliveries::take_due(&mut self.connection, &self.in_flight, &pixel, now, limit, max_bytes);
-                match &due {
-                    Ok(due) => self.in_flight.extend(due.iter().map(|due| due.id)),
-                    Err(error) => self.complain("handing out deliveries", error),
-                }
-                drop(reply.send(due.map_err(Into::into)));
+            Command::Due { wanted, reply } => {
+                let due = self.store.take_due(&wanted);
+                self.notice("handing out deliveries", &due);
+                drop(reply.send(due));
             }
-            Command::NextDue { pixel, now, reply } => {
-                let next = deliveries::next_due(&self.connection, &self.in_flight, &pixel, now);
-                drop(reply.send(next.map_err(Into::into)));
-            }
+            Command::NextDue { pixel, now, reply } => drop(reply.send(self.store.next_due(&pixel, now))),
             Command::Settle { settlements, now, reply } => {
                 self.unsettled.extend(settlements.into_iter().map(|settlement| (settlement, now)));
                 self.write_settlements();
                 drop(reply.send(Ok(())));
             }
-            Command::FirstUse { label, now, reply } => drop(reply.send(self.first_use(&label, now))),
-            Command::Pages { reply } => drop(reply.send(pages::read(&self.connection).map_err(Into::into))),
+            Command::FirstUse { label, now, reply } => drop(reply.send(self.store.first_use(&label, now))),
+            Command::Pages { reply } => drop(reply.send(self.store.pages())),
             Command::Hold { held, reply } => {
-                let holding = held::hold(&mut self.connection, &held, UnixMillis::now());
-                drop(reply.send(self.noticed("holding a submission", holding)));
+                let holding = self.store.hold(&held, UnixMillis::now());
+                self.notice("holding a submission", &holding);
+                drop(reply.send(holding));
             }
             Command::Choose { choice, reply } => {
-                let released = held::choose(&mut self.connection, choice, UnixMillis::now());
+                let released = self.store.choose(choice, UnixMillis::now());
                 let admitted = released.iter().flatten().filter(|one| one.admitted.is_some()).count();
                 if admitted > 0 {
                     self.counts.committed.fetch_add(admitted as u64, Ordering::Relaxed);
                     self.tell();
                 }
-                drop(reply.send(self.noticed("ending the wait of submissions", released)));
+                self.notice("ending the wait of submissions", &released);
+                drop(reply.send(released));
             }
-            Command::HeldBrowsers { reply } => drop(reply.send(held::browsers(&self.connection).map_err(Into::into))),
-            Command::Withdraw { ties, reply } => {
-                let withdrawn = self.withdraw(&ties);
-                drop(reply.send(self.noticed("erasing what was withdrawn", withdrawn)));
-            }
+            Command::HeldBrowsers { reply } => drop(reply.send(self.store.held_browsers())),
+            Command::Withdraw { ties, reply } => drop(reply.send(self.withdraw(&ties))),
             Command::KeepPage(row) => self.unwritten.add(row),
-            #[cfg(test)]
-            Command::LimitPages(pages) => self.limit_pages(pages),
             Command::Close => {}
         }
     }
 
-    /// SQLite then answers as it does on a full disk.
-    #[cfg(test)]
-    pub fn limit_pages(&mut self, pages: Option<u32>) {
-        // A limit below the present size means the present size.
-        let pages = pages.unwrap_or(u32::MAX - 1);
-        self.connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(())).unwrap();
-    }
-
-    fn noticed<T>(&mut self, what: &str, result: rusqlite::Result<T>) -> Result<T, StoreError> {
-        if let Err(error) = &result {
+    fn notice<T>(&mut self, what: &str, result: &Result<T, StoreError>) {
+        if let Err(error) = result {
             self.complain(what, error);
         }
-        result.map_err(Into::into)
     }
 
     /// What waits in memory goes first: it would be stored afterwards.
-    fn withdraw(&mut self, ties: &[Tie]) -> rusqlite::Result<usize> {
-        let before = self.ring.len();
-        self.ring.retain(|admission| !admission.ties.iter().any(|tie| ties.contains(tie)));
-        self.ring_bytes = self.ring.iter().map(|admission| admission.body.len()).sum();
+    fn withdraw(&mut self, ties: &[Tie]) -> Result<usize, StoreError> {
+        let waiting = self.ring.withdraw(ties);
         self.counts.ring.store(self.ring.len() as u64, Ordering::Relaxed);
-        let stored = withdraw::withdraw(&mut self.connection, ties, UnixMillis::now())?;
-        let withdrawn = stored + before - self.ring.len();
+        let stored = self.store.withdraw(ties, UnixMillis::now());
+        self.notice("erasing what was withdrawn", &stored);
+        let withdrawn = waiting + stored?;
         self.counts.withdrawn.fetch_add(withdrawn as u64, Ordering::Relaxed);
         Ok(withdrawn)
     }
@@ -245,19 +149,20 @@ impl Writer {
             Ok(admitted) => return Ok(admitted),
             Err(error) => error.to_string(),
         };
-        let bytes: usize = admissions.iter().map(|admission| admission.body.len()).sum();
-        if self.ring.len() + admissions.len() > MAX_RING || self.ring_bytes + bytes > MAX_RING_BYTES {
-            self.counts.lost.fetch_add(admissions.len() as u64, Ordering::Relaxed);
-            return Err(StoreError::Full { cause });
+        match self.ring.put(admissions) {
+            Ok(()) => {
+                self.counts.ring.store(self.ring.len() as u64, Ordering::Relaxed);
+                Err(StoreError::Kept { cause })
+            }
+            Err(lost) => {
+                self.counts.lost.fetch_add(lost.len() as u64, Ordering::Relaxed);
+                Err(StoreError::Full { cause })
+            }
         }
-        self.ring_bytes += bytes;
-        self.ring.extend(admissions);
-        self.counts.ring.store(self.ring.len() as u64, Ordering::Relaxed);
-        Err(StoreError::Kept { cause })
     }
 
-    fn try_admit(&mut self, admissions: &[Admission]) -> rusqlite::Result<Vec<Admitted>> {
-        let admitted = admit::admit(&mut self.connection, admissions, UnixMillis::now());
+    fn try_admit(&mut self, admissions: &[Admission]) -> Result<Vec<Admitted>, StoreError> {
+        let admitted = self.store.admit(admissions, UnixMillis::now());
         match &admitted {
             Ok(admitted) => {
                 self.works_again();
@@ -276,59 +181,32 @@ impl Writer {
         admitted
     }
 
-    /// The file broke while running: what is in memory is still good, so it goes into a new one.
-    fn start_anew(&mut self, error: &rusqlite::Error) {
-        match schema::replace(&self.path, error) {
-            Ok(connection) => {
-                self.connection = connection;
-                self.in_flight.clear();
-                self.unsettled.clear();
-            }
-            Err(error) => tracing::error!(%error, store = %self.path.display(), "no new store could be started"),
-        }
-    }
-
     fn tick(&mut self) {
-        while !self.ring.is_empty() {
-            let batch: Vec<_> = self.ring.iter().take(BATCH).cloned().collect();
+        while self.ring.len() > 0 {
+            let batch = self.ring.first(BATCH);
             if self.try_admit(&batch).is_err() {
                 break;
             }
-            for admission in self.ring.drain(..batch.len()) {
-                self.ring_bytes = self.ring_bytes.saturating_sub(admission.body.len());
-            }
+            self.ring.forget(batch.len());
             tracing::info!(leads = batch.len(), "the store takes writes again: leads from memory are on disk");
         }
         self.counts.ring.store(self.ring.len() as u64, Ordering::Relaxed);
         self.write_settlements();
-        if let Err(error) = self.unwritten.write(&mut self.connection) {
-            self.complain("remembering pages", &error);
+        let written = self.unwritten.write(&mut *self.store);
+        self.notice("remembering pages", &written);
+        let tended = self.store.tend(UnixMillis::now());
+        self.notice("looking for changes", &tended);
+        if tended.unwrap_or(false) {
+            self.tell();
         }
-        match self.read_data_version() {
-            // Somebody else wrote: `outbox retry`.
-            Ok(version) if version != self.data_version => {
-                self.data_version = version;
-                self.tell();
-            }
-            Ok(_) => {}
-            Err(error) => self.complain("looking for changes", &error),
-        }
-        if let Err(error) = self.gauge() {
-            self.complain("counting", &error);
-        }
+        self.gauge();
     }
 
     fn write_settlements(&mut self) {
-        if self.unsettled.is_empty() {
-            return;
-        }
-        let now = self.unsettled.last().map_or_else(UnixMillis::now, |(_, now)| *now);
+        let Some((_, now)) = self.unsettled.last() else { return };
         let settlements: Vec<_> = self.unsettled.iter().map(|(settlement, _)| settlement.clone()).collect();
-        match deliveries::settle(&mut self.connection, &settlements, now) {
+        match self.store.settle(&settlements, *now) {
             Ok(()) => {
-                for settlement in &settlements {
-                    self.in_flight.remove(&settlement.id);
-                }
                 self.unsettled.clear();
                 self.works_again();
                 if settlements.iter().any(|settlement| matches!(settlement.verdict, Verdict::Retry { .. })) {
@@ -339,35 +217,14 @@ impl Writer {
         }
     }
 
-    fn first_use(&self, label: &str, now: UnixMillis) -> Result<UnixMillis, StoreError> {
-        let key = format!("first_use:{label}");
-        self.connection.execute(
-            "INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
-            params![key, now.0.to_be_bytes().as_slice()],
-        )?;
-        let first: Option<[u8; 8]> = self
-            .connection
-            .query_row("SELECT value FROM meta WHERE key = ?1", params![key], |row| row.get(0))
-            .optional()?;
-        Ok(first.map_or(now, |bytes| UnixMillis(u64::from_be_bytes(bytes))))
-    }
-
-    fn read_data_version(&self) -> rusqlite::Result<i64> {
-        self.connection.pragma_query_value(None, "data_version", |row| row.get(0))
-    }
-
-    fn gauge(&self) -> rusqlite::Result<()> {
-        let count = |state: &str| {
-            self.connection
-                .prepare_cached("SELECT count(*) FROM delivery WHERE state = ?1")?
-                .query_row(params![state], |row| row.get::<_, i64>(0))
-                .map(|count| u64::try_from(count).unwrap_or_default())
-        };
-        self.counts.pending.store(count("pending")?, Ordering::Relaxed);
-        self.counts.dead.store(count("dead")?, Ordering::Relaxed);
-        let held = held::count(&self.connection)?;
-        self.counts.held.store(u64::try_from(held).unwrap_or_default(), Ordering::Relaxed);
-        Ok(())
+    fn gauge(&mut self) {
+        let tally = self.store.tally();
+        self.notice("counting", &tally);
+        if let Ok(tally) = tally {
+            self.counts.pending.store(tally.pending, Ordering::Relaxed);
+            self.counts.dead.store(tally.dead, Ordering::Relaxed);
+            self.counts.held.store(tally.held, Ordering::Relaxed);
+        }
     }
 
     fn tell(&self) {
@@ -375,23 +232,23 @@ impl Writer {
     }
 
     /// Once, until the store takes something again: a full disk must not be filled with words about it.
-    fn complain(&mut self, what: &str, error: &rusqlite::Error) {
+    fn complain(&mut self, what: &str, error: &StoreError) {
         if std::mem::replace(&mut self.refusing, true) {
             tracing::debug!(%error, what, "the store still refuses");
         } else {
             tracing::error!(
-                %error, store = %self.path.display(), what,
+                %error, store = self.store.name(), what,
                 "the store refuses: leads wait in memory, and nothing is sent, until it works again"
             );
         }
-        if schema::is_corrupt(error) {
-            self.start_anew(error);
+        if self.store.start_anew(error) {
+            self.unsettled.clear();
         }
     }
 
     fn works_again(&mut self) {
         if std::mem::take(&mut self.refusing) {
-            tracing::info!(store = %self.path.display(), "the store works again");
+            tracing::info!(store = self.store.name(), "the store works again");
         }
     }
 }

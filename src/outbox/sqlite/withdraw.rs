@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
-use serde_json::Value;
 
-use super::Tie;
 use super::admit::millis;
 use super::deliveries::erase;
 use crate::exchange::UnixMillis;
+use crate::outbox::Tie;
+use crate::outbox::inspect::has_email;
 
 /// Ends the deliveries of a browser's events that wait, and erases the events and what is held. Returns how many events had
 /// waited.
@@ -40,17 +40,12 @@ pub fn erase_by_email(
     now: UnixMillis,
 ) -> rusqlite::Result<usize> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let has_one = |body: &str| {
-        let event: Value = serde_json::from_str(body).unwrap_or_default();
-        let emails = event.pointer("/user_data/em").and_then(Value::as_array);
-        emails.into_iter().flatten().filter_map(Value::as_str).any(|hash| hashes.contains(hash))
-    };
     let mut events = Vec::new();
     {
         let mut select = transaction.prepare("SELECT id, body FROM event WHERE body <> ''")?;
         let mut rows = select.query([])?;
         while let Some(row) = rows.next()? {
-            if has_one(row.get_ref(1)?.as_str()?) {
+            if has_email(row.get_ref(1)?.as_str()?, hashes) {
                 events.push(row.get::<_, i64>(0)?);
             }
         }
@@ -60,7 +55,7 @@ pub fn erase_by_email(
         let mut select = transaction.prepare("SELECT fingerprint, body FROM held")?;
         let mut rows = select.query([])?;
         while let Some(row) = rows.next()? {
-            if has_one(row.get_ref(1)?.as_str()?) {
+            if has_email(row.get_ref(1)?.as_str()?, hashes) {
                 held.push(row.get::<_, [u8; 32]>(0)?);
             }
         }

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, params};
 
-use super::SEEN_FOR;
 use super::admit::millis;
 use super::schema::BUSY;
 use crate::exchange::UnixMillis;
+use crate::outbox::SEEN_FOR;
 
 /// Contact hashes of dead letters: as long as Meta would still take the event.
 const DEAD_BODIES_S: i64 = 7 * 24 * 3600;

@@ -2,27 +2,16 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
 use super::admit::millis;
-use super::{Due, Settlement, Verdict};
 use crate::exchange::UnixMillis;
-
-/// No delivery is ever put off for longer. One that seems to be was put off before the clock jumped back, so it is due.
-pub const MAX_WAIT: Duration = Duration::from_secs(6 * 3600);
+use crate::outbox::{Due, MAX_WAIT, Order, Settlement, Verdict, Wanted};
 
 /// Picks what is due and notes that it is on its way *before* it is: after a crash in between, Meta may have it.
-pub fn take_due(
-    connection: &mut Connection,
-    in_flight: &HashSet<i64>,
-    pixel: &str,
-    now: UnixMillis,
-    limit: usize,
-    max_bytes: usize,
-) -> rusqlite::Result<Vec<Due>> {
-    let due = pick(connection, in_flight, pixel, now, limit, max_bytes)?;
+pub fn take_due(connection: &mut Connection, in_flight: &HashSet<i64>, wanted: &Wanted) -> rusqlite::Result<Vec<Due>> {
+    let due = pick(connection, in_flight, wanted)?;
     if due.is_empty() {
         return Ok(due);
     }
@@ -31,41 +20,37 @@ pub fn take_due(
         let mut note = transaction
             .prepare_cached("UPDATE delivery SET in_doubt_since = ?2 WHERE id = ?1 AND in_doubt_since IS NULL")?;
         for delivery in &due {
-            note.execute(params![delivery.id, millis(now)])?;
+            note.execute(params![delivery.id, millis(wanted.now)])?;
         }
     }
     transaction.commit()?;
     Ok(due)
 }
 
-/// Fresh leads first: they are worth most to Meta, and after an outage the old ones are late already. The index gives that
-/// order, so that of a long backlog no more is read than is handed out.
+/// The index gives this order and the opposite one, so that of a long backlog no more is read than is handed out.
 pub const DUE: &str = "SELECT d.id, d.event_id, d.event_time, e.body, d.event_only, d.attempts, d.in_doubt_since
      FROM delivery d INDEXED BY delivery_newest CROSS JOIN event e ON e.id = d.event
      WHERE d.pixel = ?1 AND d.event_only = ?4 AND d.state = 'pending' AND (d.due_at <= ?2 OR d.due_at > ?3)
      ORDER BY d.event_time DESC, d.id DESC";
 
 /// Leads before event-only events, which Meta is expected to refuse.
-fn pick(
-    connection: &Connection,
-    in_flight: &HashSet<i64>,
-    pixel: &str,
-    now: UnixMillis,
-    limit: usize,
-    max_bytes: usize,
-) -> rusqlite::Result<Vec<Due>> {
-    let mut select = connection.prepare_cached(DUE)?;
-    let latest = millis(now).saturating_add(i64::try_from(MAX_WAIT.as_millis()).unwrap_or(i64::MAX));
+fn pick(connection: &Connection, in_flight: &HashSet<i64>, wanted: &Wanted) -> rusqlite::Result<Vec<Due>> {
+    let mut select = match wanted.order {
+        Order::Newest => connection.prepare_cached(DUE)?,
+        Order::Oldest => connection.prepare_cached(&DUE.replace("DESC", "ASC"))?,
+    };
+    let now = millis(wanted.now);
+    let latest = now.saturating_add(i64::try_from(MAX_WAIT.as_millis()).unwrap_or(i64::MAX));
     let (mut due, mut bytes) = (Vec::<Due>::new(), 0);
-    for (event_only, limit) in [(false, limit), (true, 1)] {
-        let rows = select.query_map(params![pixel, millis(now), latest, event_only], read_due)?;
+    for (event_only, limit) in [(false, wanted.limit), (true, 1)] {
+        let rows = select.query_map(params![wanted.pixel, now, latest, event_only], read_due)?;
         for row in rows {
             let row = row?;
             if in_flight.contains(&row.id) {
                 continue;
             }
             bytes += row.body.len();
-            if due.len() == limit || (bytes > max_bytes && !due.is_empty()) {
+            if due.len() == limit || (bytes > wanted.max_bytes && !due.is_empty()) {
                 break;
             }
             due.push(row);

@@ -2,8 +2,8 @@
 
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
-use super::{Admission, Admitted, SEEN_FOR};
 use crate::exchange::UnixMillis;
+use crate::outbox::{Admission, Admitted, SEEN_FOR};
 
 /// Admits all of them or none. The write lock is taken at the beginning, so nothing can come between the questions and
 /// the answers; the primary keys hold even if it could.

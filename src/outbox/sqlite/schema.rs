@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension};
 
-use super::StoreError;
 use crate::exchange::UnixMillis;
+use crate::outbox::StoreError;
 
 /// How long to wait for a lock that an `outbox` verb or a backup holds.
 pub const BUSY: Duration = Duration::from_secs(5);

@@ -1,0 +1,200 @@
+//! The store in a file: SQLite with a write-ahead log that is synced at every commit.
+//! <https://www.sqlite.org/wal.html>, <https://www.sqlite.org/pragma.html#pragma_synchronous>
+
+mod admit;
+pub mod deliveries;
+mod held;
+mod inspect;
+mod pages;
+mod schema;
+pub mod sweep;
+mod withdraw;
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+#[cfg(test)]
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{
+    Admission, Admitted, Choice, Due, Held, Holding, PageRow, Released, Settlement, Store, StoreError, Tally, Tie,
+    Wanted,
+};
+use crate::exchange::UnixMillis;
+pub use inspect::SqliteInspector;
+
+/// An open store. It owns the only connection that writes while the sidecar runs; the lock file keeps a second one off.
+pub struct SqliteStore {
+    path: PathBuf,
+    connection: Connection,
+    _lock: schema::Lock,
+    /// Handed out and not settled. Only in memory: when the process dies, nobody has them on their way any more.
+    in_flight: HashSet<i64>,
+    /// Tells whether another process wrote.
+    data_version: i64,
+    #[cfg(test)]
+    full: Option<Arc<AtomicBool>>,
+}
+
+impl SqliteStore {
+    /// Opens or makes the file. A corrupt one is set aside and reported.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, belongs to another sidecar, or to a newer version.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let lock = schema::lock(path)?;
+        let connection = schema::open(path)?;
+        let mut store = Self {
+            path: path.to_owned(),
+            connection,
+            _lock: lock,
+            in_flight: HashSet::new(),
+            data_version: 0,
+            #[cfg(test)]
+            full: None,
+        };
+        store.data_version = store.read_data_version()?;
+        Ok(store)
+    }
+
+    fn read_data_version(&self) -> rusqlite::Result<i64> {
+        self.connection.pragma_query_value(None, "data_version", |row| row.get(0))
+    }
+
+    fn count(&self, state: &str) -> rusqlite::Result<u64> {
+        self.connection
+            .prepare_cached("SELECT count(*) FROM delivery WHERE state = ?1")?
+            .query_row(params![state], |row| row.get::<_, i64>(0))
+            .map(|count| u64::try_from(count).unwrap_or_default())
+    }
+
+    /// SQLite answers as it does on a full disk, for as long as the flag is set.
+    #[cfg(test)]
+    pub fn fill(&mut self, full: &Arc<AtomicBool>) {
+        self.full = Some(Arc::clone(full));
+        self.limit_pages();
+    }
+
+    #[cfg(test)]
+    fn limit_pages(&self) {
+        let Some(full) = &self.full else { return };
+        // A limit below the present size means the present size.
+        let pages = if full.load(Ordering::Relaxed) { 1 } else { u32::MAX - 1 };
+        self.connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(())).unwrap();
+    }
+}
+
+impl Store for SqliteStore {
+    fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    fn secret(&mut self) -> Result<[u8; 32], StoreError> {
+        let mut fresh = [0; 32];
+        getrandom::fill(&mut fresh).map_err(|error| StoreError::Open {
+            path: self.path.clone(),
+            source: std::io::Error::other(error.to_string()),
+        })?;
+        schema::keep_secret(&self.connection, &fresh)?;
+        Ok(schema::read_secret(&self.connection)?.unwrap_or(fresh))
+    }
+
+    fn admit(&mut self, admissions: &[Admission], now: UnixMillis) -> Result<Vec<Admitted>, StoreError> {
+        #[cfg(test)]
+        self.limit_pages();
+        Ok(admit::admit(&mut self.connection, admissions, now)?)
+    }
+
+    fn take_due(&mut self, wanted: &Wanted) -> Result<Vec<Due>, StoreError> {
+        let due = deliveries::take_due(&mut self.connection, &self.in_flight, wanted)?;
+        self.in_flight.extend(due.iter().map(|due| due.id));
+        Ok(due)
+    }
+
+    fn next_due(&mut self, pixel: &str, now: UnixMillis) -> Result<Option<UnixMillis>, StoreError> {
+        Ok(deliveries::next_due(&self.connection, &self.in_flight, pixel, now)?)
+    }
+
+    fn settle(&mut self, settlements: &[Settlement], now: UnixMillis) -> Result<(), StoreError> {
+        deliveries::settle(&mut self.connection, settlements, now)?;
+        for settlement in settlements {
+            self.in_flight.remove(&settlement.id);
+        }
+        Ok(())
+    }
+
+    fn first_use(&mut self, label: &str, now: UnixMillis) -> Result<UnixMillis, StoreError> {
+        let key = format!("first_use:{label}");
+        self.connection.execute(
+            "INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+            params![key, now.0.to_be_bytes().as_slice()],
+        )?;
+        let first: Option<[u8; 8]> = self
+            .connection
+            .query_row("SELECT value FROM meta WHERE key = ?1", params![key], |row| row.get(0))
+            .optional()?;
+        Ok(first.map_or(now, |bytes| UnixMillis(u64::from_be_bytes(bytes))))
+    }
+
+    fn hold(&mut self, held: &Held, now: UnixMillis) -> Result<Holding, StoreError> {
+        Ok(held::hold(&mut self.connection, held, now)?)
+    }
+
+    fn choose(&mut self, choice: Choice, now: UnixMillis) -> Result<Vec<Released>, StoreError> {
+        Ok(held::choose(&mut self.connection, choice, now)?)
+    }
+
+    fn held_browsers(&mut self) -> Result<Vec<[u8; 32]>, StoreError> {
+        Ok(held::browsers(&self.connection)?)
+    }
+
+    fn withdraw(&mut self, ties: &[Tie], now: UnixMillis) -> Result<usize, StoreError> {
+        Ok(withdraw::withdraw(&mut self.connection, ties, now)?)
+    }
+
+    fn pages(&mut self) -> Result<Vec<PageRow>, StoreError> {
+        Ok(pages::read(&self.connection)?)
+    }
+
+    fn keep_pages(&mut self, rows: &[PageRow]) -> Result<(), StoreError> {
+        Ok(pages::write(&mut self.connection, rows)?)
+    }
+
+    fn tally(&mut self) -> Result<Tally, StoreError> {
+        let held = u64::try_from(held::count(&self.connection)?).unwrap_or_default();
+        Ok(Tally { pending: self.count("pending")?, dead: self.count("dead")?, held })
+    }
+
+    fn tend(&mut self, _now: UnixMillis) -> Result<bool, StoreError> {
+        // Somebody else wrote: `outbox retry`.
+        let version = self.read_data_version()?;
+        Ok(std::mem::replace(&mut self.data_version, version) != version)
+    }
+
+    fn sweep(&mut self, now: UnixMillis) -> Result<(), StoreError> {
+        Ok(sweep::sweep(&self.connection, now)?)
+    }
+
+    /// The file broke while running: what is in memory is still good, so it goes into a new one.
+    fn start_anew(&mut self, error: &StoreError) -> bool {
+        let StoreError::Sqlite(error) = error else { return false };
+        if !schema::is_corrupt(error) {
+            return false;
+        }
+        match schema::replace(&self.path, error) {
+            Ok(connection) => {
+                self.connection = connection;
+                self.in_flight.clear();
+                true
+            }
+            Err(error) => {
+                tracing::error!(%error, store = %self.path.display(), "no new store could be started");
+                false
+            }
+        }
+    }
+}
