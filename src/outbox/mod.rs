@@ -8,6 +8,7 @@ mod error;
 mod held;
 pub mod inspect;
 mod pages;
+mod redis;
 mod ring;
 mod sqlite;
 mod store;
@@ -30,6 +31,7 @@ pub use admission::{Admission, Admitted, SEEN_FOR, SuppliedId, TIE_BYTES, Tie, r
 pub use error::StoreError;
 pub use held::{Choice, Held, Holding, Released};
 pub use pages::PageRow;
+pub use redis::{RedisInspector, RedisStore, RedisUrl};
 pub use sqlite::{SqliteInspector, SqliteStore};
 pub use store::{Store, Tally};
 pub use url::StoreUrl;
