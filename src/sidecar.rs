@@ -11,7 +11,7 @@ use secrecy::ExposeSecret;
 use tokio::sync::{oneshot, watch};
 
 use crate::admin::{self, Admin, Facts};
-use crate::config::{Config, OnDenied, OnUnknown, StoreConfig};
+use crate::config::{Config, OnDenied, OnUnknown};
 use crate::delivery::Delivery;
 use crate::intake::{Intake, LeadPlane, Reports, Secrets};
 use crate::lead::event_id::IdSecret;
@@ -70,8 +70,9 @@ impl Sidecar {
     /// # Errors
     /// See [`StartError`]. Nothing is left running then but the threads of what had started.
     pub fn start(config: Config) -> Result<Self, StartError> {
-        let outbox =
-            open(&config.store).map_err(|source| StartError::Store { url: config.store.url.clone(), source })?;
+        let store = &config.store;
+        let outbox = Outbox::open_at(&store.url, &store.local, store.local_after)
+            .map_err(|source| StartError::Store { url: store.url.clone(), source })?;
         let lasting = match &config.store.event_id_secret {
             Some(secret) => IdSecret::from_text(secret.expose_secret()),
             None => IdSecret::new(outbox.secret()),
@@ -168,12 +169,6 @@ impl Sidecar {
         drop(self.admin_stop);
         let reported = self.admin_thread.join().is_ok();
         served && planned && reported
-    }
-}
-
-fn open(config: &StoreConfig) -> Result<Outbox, StoreError> {
-    match &config.url {
-        StoreUrl::Sqlite(path) => Outbox::open(path.as_path()),
     }
 }
 

@@ -6,17 +6,16 @@ use clap::ArgMatches;
 use serde_json::json;
 
 use super::{Exit, complain, each_line, is_json, say};
-use crate::config::parse;
 use crate::lead::contact::Key;
 use crate::lead::normalize::hash;
-use crate::outbox::StoreError;
 use crate::outbox::inspect::{self, DeliveryRow, Inspector};
+use crate::outbox::{StoreError, StoreUrl};
 
 /// Runs one of the verbs.
 pub fn outbox(args: &ArgMatches) -> Exit {
     let Some((verb, args)) = args.subcommand() else { return Exit::Usage };
     let url = args.get_one::<String>("store").map(String::as_str).unwrap_or_default();
-    let url = match parse::store(url) {
+    let url = match StoreUrl::parse(url) {
         Ok(url) => url,
         Err(problem) => {
             complain(&format!("--store: {problem}"));

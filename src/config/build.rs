@@ -20,6 +20,7 @@ use crate::landing::{OTHER_CLICK_IDS, OtherClickId};
 use crate::lead::contact::Key;
 use crate::lead::data_key::DataKey;
 use crate::lead::normalize::Country;
+use crate::outbox::StoreUrl;
 
 /// Smallest capture: below it no real answer could be judged.
 const MIN_CAPTURE: usize = 16 * 1024;
@@ -86,7 +87,9 @@ pub fn load(sources: &Sources, purpose: Purpose) -> Result<Loaded, ConfigErrors>
         }),
         internal_addresses: top.list("internal_addresses", network),
         store: StoreConfig {
-            url: top.with("store.url", parse::store).unwrap_or_default(),
+            url: top.with("store.url", StoreUrl::parse).unwrap_or_default(),
+            local: PathBuf::from(top.text("store.local")),
+            local_after: top.duration("store.local_after"),
             commit_wait: top.duration("store.commit_wait"),
             event_id_secret: top.secret("store.event_id_secret"),
         },

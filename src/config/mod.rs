@@ -327,6 +327,10 @@ pub struct SuccessRule {
 pub struct StoreConfig {
     /// Which store.
     pub url: StoreUrl,
+    /// The file that stands in for a shared store while that is away.
+    pub local: PathBuf,
+    /// How long leads wait in it before they are sent from there.
+    pub local_after: Duration,
     /// Key of the fingerprints; `None`: the random one that the store made for itself.
     pub event_id_secret: Option<SecretString>,
     /// How long the last byte of an answer waits for the commit.

@@ -1,11 +1,9 @@
 //! Texts → values, for every source alike.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Upstream;
-use crate::outbox::StoreUrl;
 
 /// `"25ms"`, `"30s"`, `"5m"`, `"1h"`, `"2d"`; a bare number needs its unit, since nobody agrees on one.
 #[must_use]
@@ -80,14 +78,12 @@ pub fn upstream(text: &str) -> Result<Upstream, String> {
     Ok(Upstream { host, port })
 }
 
-/// `sqlite:PATH`.
-///
-/// # Errors
-/// What is wrong with it.
-pub fn store(text: &str) -> Result<StoreUrl, String> {
-    match text.strip_prefix("sqlite:") {
-        Some(path) if !path.is_empty() => Ok(StoreUrl::Sqlite(PathBuf::from(path.strip_prefix("//").unwrap_or(path)))),
-        _ => Err("not a store; write \"sqlite:/path/capi-sidecar.db\"".to_owned()),
+/// An address without user and password, for messages.
+#[must_use]
+pub fn without_user(text: &str) -> String {
+    match (text.split_once("://"), text.rfind('@')) {
+        (Some((scheme, _)), Some(at)) => format!("{scheme}://…{}", text.get(at..).unwrap_or_default()),
+        _ => text.to_owned(),
     }
 }
 
@@ -115,6 +111,7 @@ pub fn graph_version(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outbox::StoreUrl;
 
     #[test]
     fn durations_need_a_unit() {
@@ -151,9 +148,11 @@ mod tests {
 
     #[test]
     fn stores_and_versions() {
-        assert_eq!(store("sqlite:a.db"), Ok(StoreUrl::Sqlite("a.db".into())));
-        assert_eq!(store("sqlite:///var/a.db"), Ok(StoreUrl::Sqlite("/var/a.db".into())));
-        assert!(store("redis://x").is_err() && store("sqlite:").is_err() && store("a.db").is_err());
+        assert_eq!(StoreUrl::parse("sqlite:a.db"), Ok(StoreUrl::Sqlite("a.db".into())));
+        assert_eq!(StoreUrl::parse("sqlite:///var/a.db"), Ok(StoreUrl::Sqlite("/var/a.db".into())));
+        assert!(matches!(StoreUrl::parse("redis://x"), Ok(StoreUrl::Redis(_))));
+        assert!(["sqlite:", "a.db", "redis://"].iter().all(|text| StoreUrl::parse(text).is_err()));
+        assert_eq!(without_user("redis://u:p@ss@host:1/0"), "redis://…@host:1/0");
         assert!(graph_version("v26.0") && !graph_version("26.0") && !graph_version("v26") && !graph_version("v2x.0"));
     }
 }

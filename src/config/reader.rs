@@ -32,7 +32,7 @@ impl Reader<'_> {
         let located = self.values.get(key);
         let secret = self.row(key).is_some_and(|row| matches!(row.kind, Kind::Secret));
         let found = located.filter(|_| !secret).and_then(|located| match &located.value {
-            Raw::Text(text) => Some(text.clone()),
+            Raw::Text(text) => Some(parse::without_user(text)),
             _ => None,
         });
         let place = located.map_or(Place::Nowhere, |located| located.place.clone());

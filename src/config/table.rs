@@ -168,7 +168,9 @@ pub const SETTINGS: &[Setting] = &[
     row("client_ip_header", Kind::Text, "", "Header in which trusted proxies name the visitor, e.g. CF-Connecting-IP. Default: X-Forwarded-For or Forwarded, from the right, else X-Real-IP."),
     row("internal_addresses", Kind::List(&Kind::Text), "", "Networks of your own people, e.g. 203.0.113.0/24: no cookie, no lead.").live(),
     row("learn_pages", Kind::Bool, "true", "Read the forms of the site's pages as they go by, so that fields with opaque names can be told.").live(),
-    row("store.url", Kind::Text, "sqlite:capi-sidecar.db", "The outbox: sqlite:PATH.").flag("store"),
+    row("store.url", Kind::Text, "sqlite:capi-sidecar.db", "The outbox: sqlite:PATH, or one that replicas share: redis://[user:password@]host:6379/0, rediss:// with TLS, redis+cluster://host,host or redis+sentinel://host,host/master; ?prefix=NAME keeps sites apart. With a password: better in CAPI_STORE than on the command line.").flag("store"),
+    row("store.local", Kind::Path, "capi-sidecar.db", "With Redis: the SQLite file in which leads wait while it is away.").flag("store-local"),
+    row("store.local_after", Kind::Duration, "15m", "With Redis away: how long leads wait for it before they are sent from the local file. What two replicas then send of one submission has the same event_id.").flag("store-local-after"),
     row("store.commit_wait", Kind::Duration, "25ms", "How long the end of an answer waits at most for the lead to be on disk."),
     row("store.event_id_secret", Kind::Secret, "", "Key of the event ids. Default: random, made once and kept in the store.")
         .flag("event-id-secret"),

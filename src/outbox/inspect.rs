@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::sqlite::SqliteInspector;
-use super::{StoreError, StoreUrl};
+use super::{RedisInspector, StoreError, StoreUrl};
 
 /// One delivery as the verbs show it. No contact data, not even hashed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -63,6 +63,7 @@ pub trait Inspector {
 pub fn open(url: &StoreUrl) -> Result<Box<dyn Inspector>, StoreError> {
     match url {
         StoreUrl::Sqlite(path) => Ok(Box::new(SqliteInspector::open(path)?)),
+        StoreUrl::Redis(url) => Ok(Box::new(RedisInspector::open(url)?)),
     }
 }
 

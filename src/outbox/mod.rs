@@ -10,6 +10,7 @@ pub mod inspect;
 mod pages;
 mod redis;
 mod ring;
+mod shared;
 mod sqlite;
 mod store;
 #[cfg(test)]
@@ -22,6 +23,7 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 
@@ -32,6 +34,7 @@ pub use error::StoreError;
 pub use held::{Choice, Held, Holding, Released};
 pub use pages::PageRow;
 pub use redis::{RedisInspector, RedisStore, RedisUrl};
+pub use shared::SharedStore;
 pub use sqlite::{SqliteInspector, SqliteStore};
 pub use store::{Store, Tally};
 pub use url::StoreUrl;
@@ -59,6 +62,10 @@ counters! {
         withdrawn: Counter "capi_outbox_withdrawn_total",
         /// Deliveries given up.
         dead: Gauge "capi_outbox_dead",
+        /// Deliveries that wait in the local file because Redis is away or was.
+        local: Gauge "capi_outbox_local",
+        /// 1 while Redis is away.
+        away: Gauge "capi_store_away",
     }
 }
 
@@ -91,6 +98,22 @@ impl Outbox {
             .spawn(move || writer.run(&receiver))
             .map_err(StoreError::Thread)?;
         Ok(Self { commands, counts, news, secret, thread: Arc::new(Mutex::new(Some(thread))) })
+    }
+
+    /// Opens the store at an address. `local`: the file that stands in for a shared one while that is away, and after how
+    /// long leads are sent from there.
+    ///
+    /// # Errors
+    /// As [`SqliteStore::open`], [`RedisStore::open`] and [`Outbox::start`]. A Redis that is away is none.
+    pub fn open_at(url: &StoreUrl, local: &Path, patience: Duration) -> Result<Self, StoreError> {
+        let redis = match url {
+            StoreUrl::Sqlite(path) => return Self::open(path),
+            StoreUrl::Redis(url) => RedisStore::open(url)?,
+        };
+        let stand_in = SqliteStore::open_as_stand_in(local).inspect_err(|error| {
+            tracing::warn!(%error, "no local store (store.local): while Redis is away leads wait in memory only");
+        });
+        Self::start(Box::new(SharedStore::new(redis, stand_in.ok(), patience)))
     }
 
     /// Opens or makes a file, see [`SqliteStore::open`].

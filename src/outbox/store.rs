@@ -71,4 +71,8 @@ pub struct Tally {
     pub dead: u64,
     /// Submissions that wait for the visitor's choice.
     pub held: u64,
+    /// Of those that wait, how many do so in the file that stands in for a shared store.
+    pub local: u64,
+    /// The shared store is away.
+    pub away: bool,
 }

@@ -224,6 +224,8 @@ impl Writer {
             self.counts.pending.store(tally.pending, Ordering::Relaxed);
             self.counts.dead.store(tally.dead, Ordering::Relaxed);
             self.counts.held.store(tally.held, Ordering::Relaxed);
+            self.counts.local.store(tally.local, Ordering::Relaxed);
+            self.counts.away.store(tally.away.into(), Ordering::Relaxed);
         }
     }
 

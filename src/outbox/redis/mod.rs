@@ -27,6 +27,7 @@ use redis::{ConnectionLike, FromRedisValue, RedisResult, Script, ScriptInvocatio
 
 use super::held::{AT_ONCE, MAX_HELD};
 use super::pages::MAX_ROWS;
+use super::sqlite::Parked;
 use super::{
     Admission, Admitted, Choice, Due, Held, Holding, MAX_WAIT, Order, PageRow, Released, SEEN_FOR, Settlement, Store,
     StoreError, Tally, Tie, Wanted, random_fingerprint,
@@ -66,6 +67,7 @@ scripts!(
     WITHDRAW = "withdraw",
     SWEEP = "sweep",
     KEEP_PAGES = "pages",
+    REMEMBER = "remember",
 );
 
 /// Redis, as one replica uses it.
@@ -158,6 +160,26 @@ impl RedisStore {
         invocation.key(&self.keys.prefix);
         arguments(&mut invocation);
         self.ask(|link| invocation.invoke(link))
+    }
+
+    /// Submissions that were sent from somewhere else.
+    ///
+    /// # Errors
+    /// When Redis is away.
+    pub fn remember(&mut self, sent: &[&Parked], now: UnixMillis) -> Result<(), StoreError> {
+        if sent.is_empty() {
+            return Ok(());
+        }
+        self.run(&REMEMBER, |script| {
+            script.arg(now.0).arg(millis(SEEN_FOR));
+            for Parked { admission, event_id, .. } in sent {
+                let (supplied, contact) = admission
+                    .supplied
+                    .as_ref()
+                    .map_or_else(Default::default, |supplied| (supplied.id.clone(), hex::encode(supplied.contact)));
+                script.arg(hex::encode(admission.fingerprint)).arg(event_id).arg(supplied).arg(contact);
+            }
+        })
     }
 
     /// What is on its way with this replica stays its own.
@@ -359,7 +381,7 @@ impl Store for RedisStore {
             }
             let counts: Vec<u64> = counts.query(link)?;
             let (dead, held) = (counts.first().copied().unwrap_or(0), counts.get(1).copied().unwrap_or(0));
-            Ok(Tally { pending: counts.iter().skip(2).sum(), dead, held })
+            Ok(Tally { pending: counts.iter().skip(2).sum(), dead, held, ..Tally::default() })
         })
     }
 

@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
+use super::parked;
 use crate::exchange::UnixMillis;
 use crate::outbox::{Admission, Admitted, SEEN_FOR};
 
@@ -10,15 +11,23 @@ use crate::outbox::{Admission, Admitted, SEEN_FOR};
 pub fn admit(
     connection: &mut Connection,
     admissions: &[Admission],
+    parking: bool,
     now: UnixMillis,
 ) -> rusqlite::Result<Vec<Admitted>> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let admitted = admissions.iter().map(|admission| one(&transaction, admission, now)).collect::<Result<_, _>>()?;
+    let admitted =
+        admissions.iter().map(|admission| one(&transaction, admission, parking, now)).collect::<Result<_, _>>()?;
     transaction.commit()?;
     Ok(admitted)
 }
 
-pub fn one(transaction: &Transaction<'_>, admission: &Admission, now: UnixMillis) -> rusqlite::Result<Admitted> {
+/// Admits one. `parking`: for another store, which will ask for it.
+pub fn one(
+    transaction: &Transaction<'_>,
+    admission: &Admission,
+    parking: bool,
+    now: UnixMillis,
+) -> rusqlite::Result<Admitted> {
     let print = admission.fingerprint.as_slice();
     if let Some(event_id) = seen(transaction, print, now)? {
         return Ok(Admitted::Duplicate { event_id });
@@ -37,7 +46,7 @@ pub fn one(transaction: &Transaction<'_>, admission: &Admission, now: UnixMillis
         }
         wanted = owners.is_empty().then_some(supplied.id.as_str());
     }
-    let event_id = store(transaction, admission, wanted, now)?;
+    let event_id = store(transaction, admission, wanted, parking, now)?;
     remember(transaction, print, &event_id, now)?;
     let supplied_id_was_taken = admission.supplied.as_ref().is_some_and(|supplied| supplied.id != event_id);
     if let Some(supplied) = &admission.supplied {
@@ -74,6 +83,7 @@ fn store(
     transaction: &Transaction<'_>,
     admission: &Admission,
     wanted: Option<&str>,
+    parking: bool,
     now: UnixMillis,
 ) -> rusqlite::Result<String> {
     let Admission { fallback_event_id: fallback, event_name, event_only, body, .. } = admission;
@@ -100,6 +110,9 @@ fn store(
         transaction.prepare_cached("INSERT INTO tie (tie, event) VALUES (?1, ?2) ON CONFLICT DO NOTHING")?;
     for tie in &admission.ties {
         insert.execute(params![tie.as_slice(), event])?;
+    }
+    if parking {
+        parked::park(transaction, event, admission)?;
     }
     Ok(event_id)
 }

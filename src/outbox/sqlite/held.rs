@@ -10,6 +10,10 @@ use crate::exchange::UnixMillis;
 use crate::outbox::held::{AT_ONCE, Choice, Held, Holding, MAX_HELD, Released, without_user_data};
 use crate::outbox::{Admission, SuppliedId, TIE_BYTES, Tie};
 
+/// As [`read`] wants them.
+const COLUMNS: &str = "fingerprint, browser, until, host, path, event_name, event_time, supplied_id, supplied_contact, \
+    fallback, body, bare, pixels, ties";
+
 /// Keeps one until its visitor has chosen.
 pub fn hold(connection: &mut Connection, held: &Held, now: UnixMillis) -> rusqlite::Result<Holding> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -51,14 +55,14 @@ pub fn hold(connection: &mut Connection, held: &Held, now: UnixMillis) -> rusqli
 }
 
 /// Ends the wait of those that a choice is about.
-pub fn choose(connection: &mut Connection, choice: Choice, now: UnixMillis) -> rusqlite::Result<Vec<Released>> {
+pub fn choose(
+    connection: &mut Connection,
+    choice: Choice,
+    parking: bool,
+    now: UnixMillis,
+) -> rusqlite::Result<Vec<Released>> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let select = |about: &str| {
-        format!(
-            "SELECT fingerprint, browser, until, host, path, event_name, event_time, supplied_id, supplied_contact,
-             fallback, body, bare, pixels, ties FROM held WHERE {about} LIMIT {AT_ONCE}"
-        )
-    };
+    let select = |about: &str| format!("SELECT {COLUMNS} FROM held WHERE {about} LIMIT {AT_ONCE}");
     let held: Vec<Held> = match choice {
         Choice::Granted(browser) | Choice::Denied(browser) => transaction
             .prepare_cached(&select("browser = ?1 AND until > ?2"))?
@@ -70,18 +74,37 @@ pub fn choose(connection: &mut Connection, choice: Choice, now: UnixMillis) -> r
             .collect::<Result<_, _>>()?,
     };
     let yes = matches!(choice, Choice::Granted(_));
-    let released = held.into_iter().map(|held| release(&transaction, held, yes, now)).collect::<Result<_, _>>()?;
+    let released =
+        held.into_iter().map(|held| release(&transaction, held, yes, parking, now)).collect::<Result<_, _>>()?;
     transaction.commit()?;
     Ok(released)
 }
 
-fn release(transaction: &Transaction<'_>, held: Held, yes: bool, now: UnixMillis) -> rusqlite::Result<Released> {
+fn release(
+    transaction: &Transaction<'_>,
+    held: Held,
+    yes: bool,
+    parking: bool,
+    now: UnixMillis,
+) -> rusqlite::Result<Released> {
     let Held { admission, bare, place, .. } = held;
     let fingerprint = admission.fingerprint;
     let admission = if yes { Some(admission) } else { bare.map(|bare| without_user_data(&admission, bare)) };
-    let admitted = admission.map(|admission| admit::one(transaction, &admission, now)).transpose()?;
+    let admitted = admission.map(|admission| admit::one(transaction, &admission, parking, now)).transpose()?;
     transaction.prepare_cached("DELETE FROM held WHERE fingerprint = ?1")?.execute(params![fingerprint.as_slice()])?;
     Ok(Released { fingerprint, place, admitted })
+}
+
+/// The first few that wait.
+pub fn first(connection: &Connection, limit: usize) -> rusqlite::Result<Vec<Held>> {
+    let sql = format!("SELECT {COLUMNS} FROM held ORDER BY until LIMIT ?1");
+    let mut select = connection.prepare_cached(&sql)?;
+    select.query_map(params![i64::try_from(limit).unwrap_or(i64::MAX)], read)?.collect()
+}
+
+/// They wait no more.
+pub fn forget(connection: &mut Connection, fingerprint: &[u8; 32]) -> rusqlite::Result<()> {
+    connection.execute("DELETE FROM held WHERE fingerprint = ?1", params![fingerprint.as_slice()]).map(drop)
 }
 
 /// The browsers that something waits for.

@@ -6,6 +6,7 @@ pub mod deliveries;
 mod held;
 mod inspect;
 mod pages;
+mod parked;
 mod schema;
 pub mod sweep;
 mod withdraw;
@@ -26,6 +27,7 @@ use super::{
 };
 use crate::exchange::UnixMillis;
 pub use inspect::SqliteInspector;
+pub use parked::Parked;
 
 /// An open store. It owns the only connection that writes while the sidecar runs; the lock file keeps a second one off.
 pub struct SqliteStore {
@@ -36,6 +38,8 @@ pub struct SqliteStore {
     in_flight: HashSet<i64>,
     /// Tells whether another process wrote.
     data_version: i64,
+    /// It stands in for another store, which will ask for what is put here.
+    parking: bool,
     #[cfg(test)]
     full: Option<Arc<AtomicBool>>,
 }
@@ -54,11 +58,45 @@ impl SqliteStore {
             _lock: lock,
             in_flight: HashSet::new(),
             data_version: 0,
+            parking: false,
             #[cfg(test)]
             full: None,
         };
         store.data_version = store.read_data_version()?;
         Ok(store)
+    }
+
+    /// Opens or makes the file as one that stands in for another store.
+    ///
+    /// # Errors
+    /// As [`SqliteStore::open`].
+    pub fn open_as_stand_in(path: &Path) -> Result<Self, StoreError> {
+        Ok(Self { parking: true, ..Self::open(path)? })
+    }
+
+    /// What waits for the other store, the oldest after this event first.
+    pub fn parked(&self, after: i64, limit: usize) -> Result<Vec<Parked>, StoreError> {
+        Ok(parked::read(&self.connection, &self.in_flight, after, limit)?)
+    }
+
+    /// The other store has these.
+    pub fn moved(&mut self, parked: &[Parked]) -> Result<(), StoreError> {
+        Ok(parked::moved(&mut self.connection, parked)?)
+    }
+
+    /// The first few submissions that wait for a choice.
+    pub fn first_held(&self, limit: usize) -> Result<Vec<Held>, StoreError> {
+        Ok(held::first(&self.connection, limit)?)
+    }
+
+    /// The other store has it.
+    pub fn forget_held(&mut self, fingerprint: &[u8; 32]) -> Result<(), StoreError> {
+        Ok(held::forget(&mut self.connection, fingerprint)?)
+    }
+
+    /// Takes over the secret of the other store, for when that is away.
+    pub fn adopt_secret(&mut self, secret: &[u8; 32]) -> Result<(), StoreError> {
+        Ok(schema::adopt_secret(&self.connection, secret)?)
     }
 
     fn read_data_version(&self) -> rusqlite::Result<i64> {
@@ -106,7 +144,7 @@ impl Store for SqliteStore {
     fn admit(&mut self, admissions: &[Admission], now: UnixMillis) -> Result<Vec<Admitted>, StoreError> {
         #[cfg(test)]
         self.limit_pages();
-        Ok(admit::admit(&mut self.connection, admissions, now)?)
+        Ok(admit::admit(&mut self.connection, admissions, self.parking, now)?)
     }
 
     fn take_due(&mut self, wanted: &Wanted) -> Result<Vec<Due>, StoreError> {
@@ -145,7 +183,7 @@ impl Store for SqliteStore {
     }
 
     fn choose(&mut self, choice: Choice, now: UnixMillis) -> Result<Vec<Released>, StoreError> {
-        Ok(held::choose(&mut self.connection, choice, now)?)
+        Ok(held::choose(&mut self.connection, choice, self.parking, now)?)
     }
 
     fn held_browsers(&mut self) -> Result<Vec<[u8; 32]>, StoreError> {
@@ -166,7 +204,7 @@ impl Store for SqliteStore {
 
     fn tally(&mut self) -> Result<Tally, StoreError> {
         let held = u64::try_from(held::count(&self.connection)?).unwrap_or_default();
-        Ok(Tally { pending: self.count("pending")?, dead: self.count("dead")?, held })
+        Ok(Tally { pending: self.count("pending")?, dead: self.count("dead")?, held, ..Tally::default() })
     }
 
     fn tend(&mut self, _now: UnixMillis) -> Result<bool, StoreError> {

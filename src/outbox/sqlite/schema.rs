@@ -59,13 +59,18 @@ const MIGRATIONS: [&str; VERSION as usize] = [
     CREATE TABLE tie (tie BLOB NOT NULL, event INTEGER NOT NULL, PRIMARY KEY (tie, event)) STRICT, WITHOUT ROWID;
     CREATE INDEX tie_event ON tie (event);
 ",
+    "
+    -- Of events that wait here for the store that replicas share: with what they are put before that one.
+    CREATE TABLE parked (event INTEGER PRIMARY KEY, fingerprint BLOB NOT NULL, supplied_id TEXT, supplied_contact BLOB,
+        fallback TEXT NOT NULL) STRICT;
+",
 ];
 
 /// "CAPI": tells our file from another program's, in which nothing must be changed.
 const APPLICATION_ID: u32 = 0x4341_5049;
 
 /// The newest version this program knows.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// Keeps a second sidecar off the file for as long as it lives.
 pub struct Lock(#[expect(dead_code, reason = "held, never read")] File);
@@ -115,6 +120,12 @@ pub fn replace(path: &Path, error: &rusqlite::Error) -> Result<Connection, Store
 /// The secret, if there is one.
 pub fn read_secret(connection: &Connection) -> rusqlite::Result<Option<[u8; 32]>> {
     connection.query_row("SELECT value FROM meta WHERE key = 'event_id_secret'", [], |row| row.get(0)).optional()
+}
+
+/// Takes over the secret of the store that replicas share.
+pub fn adopt_secret(connection: &Connection, secret: &[u8; 32]) -> rusqlite::Result<()> {
+    let insert = "INSERT OR REPLACE INTO meta (key, value) VALUES ('event_id_secret', ?1)";
+    connection.execute(insert, [secret.as_slice()]).map(drop)
 }
 
 /// Stores a secret unless there is one.

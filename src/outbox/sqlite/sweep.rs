@@ -61,6 +61,7 @@ pub fn sweep(connection: &Connection, now: UnixMillis) -> rusqlite::Result<()> {
          AND NOT EXISTS (SELECT 1 FROM delivery WHERE event = event.id) LIMIT ?2)",
         params![(millis(now) - LEDGER_MS) / 1000, CHUNK],
     )?;
+    connection.execute("DELETE FROM parked WHERE event NOT IN (SELECT id FROM event)", [])?;
     connection.execute(
         "DELETE FROM page WHERE key IN (SELECT key FROM page WHERE at < ?1 LIMIT ?2)",
         params![millis(now) - PAGES_MS, CHUNK],

@@ -1,0 +1,341 @@
+//! The store of replicas: Redis, and while that is away a file that stands in for it.
+//!
+//! What is put here waits in the file and moves over when Redis is back: there the same submission may have come through
+//! another replica meanwhile. Only when Redis stays away for long are leads sent from the file; what two replicas then send
+//! has one event_id all the same, since that derives from the submission. What a call could not tell Redis (verdicts,
+//! withdrawals, choices) is owed to it and told before anything else.
+
+use std::time::{Duration, Instant};
+
+use super::sqlite::Parked;
+use super::{
+    Admission, Admitted, Choice, Due, Held, Holding, PageRow, RedisStore, Released, Settlement, SqliteStore, Store,
+    StoreError, Tally, Tie, Wanted,
+};
+use crate::exchange::UnixMillis;
+
+/// Events that move over in one step.
+const CHUNK: usize = 32;
+/// How long a round of moving may take: leads wait meanwhile.
+const ROUND: Duration = Duration::from_millis(100);
+/// When to ask again for what is about to move over.
+const SOON: Duration = Duration::from_secs(1);
+/// Debts at most; verdicts are the most of them, and without Redis nothing new gets on its way.
+const MAX_OWED: usize = 10_000;
+
+/// What Redis has not been told yet.
+enum Owed {
+    Settlements(Vec<Settlement>, UnixMillis),
+    Withdrawal(Vec<Tie>, UnixMillis),
+    Choice(Choice, UnixMillis),
+}
+
+/// Redis with a file beside it. A delivery of the file has its number with a minus sign.
+pub struct SharedStore {
+    redis: RedisStore,
+    /// Without one (no place to write) leads wait in memory, as with any store that refuses.
+    local: Option<SqliteStore>,
+    owed: Vec<Owed>,
+    /// Since when Redis is away.
+    away: Option<Instant>,
+    /// How long leads wait in the file before they are sent from there.
+    patience: Duration,
+}
+
+impl SharedStore {
+    /// Redis, there or not, and the file.
+    #[must_use]
+    pub fn new(mut redis: RedisStore, local: Option<SqliteStore>, patience: Duration) -> Self {
+        let away = if redis.is_there() { None } else { Some(Instant::now()) };
+        if away.is_some() {
+            tracing::error!(
+                redis = redis.name(),
+                "Redis is not there: starting with the local store, and trying to reach it"
+            );
+        }
+        Self { redis, local, owed: Vec::new(), away, patience }
+    }
+
+    /// Redis, if it is there, knowing all that it was owed.
+    fn there(&mut self) -> Option<&mut RedisStore> {
+        if !self.redis.is_there() {
+            self.note_away(None);
+            return None;
+        }
+        if self.away.is_some() || !self.owed.is_empty() {
+            if let Err(error) = self.pay() {
+                self.note_away(Some(&error));
+                return None;
+            }
+            if let Some(away) = self.away.take() {
+                tracing::info!(redis = self.redis.name(), seconds = away.elapsed().as_secs(), "Redis is back");
+            }
+        }
+        Some(&mut self.redis)
+    }
+
+    fn note_away(&mut self, error: Option<&StoreError>) {
+        if self.away.is_none() {
+            self.away = Some(Instant::now());
+            let error = error.map(ToString::to_string).unwrap_or_default();
+            tracing::error!(
+                redis = self.redis.name(),
+                error,
+                stand_in = self.local.as_ref().map(Store::name),
+                "Redis is away: leads wait in the local store until it is back"
+            );
+        }
+    }
+
+    /// Asks Redis; `None`: it is away, and whoever asks has to do without.
+    fn ask<T>(&mut self, question: impl FnOnce(&mut RedisStore) -> Result<T, StoreError>) -> Option<T> {
+        match question(self.there()?) {
+            Ok(answer) => Some(answer),
+            Err(error) => {
+                self.note_away(Some(&error));
+                None
+            }
+        }
+    }
+
+    /// Asks Redis, or else the file.
+    fn ask_either<T>(
+        &mut self,
+        redis: impl FnOnce(&mut RedisStore) -> Result<T, StoreError>,
+        local: impl FnOnce(&mut SqliteStore) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        if let Some(answer) = self.ask(redis) {
+            return Ok(answer);
+        }
+        self.local.as_mut().ok_or_else(nowhere).and_then(local)
+    }
+
+    /// How long nothing is sent from the file: Redis may come back, or it is there and what is in the file moves over first.
+    /// What had been begun from the file is finished from there.
+    fn local_waits_for(&self) -> Result<Duration, StoreError> {
+        match (&self.local, self.away) {
+            (_, Some(since)) => Ok(self.patience.saturating_sub(since.elapsed())),
+            (Some(local), None) if !local.parked(0, 1)?.is_empty() => Ok(SOON),
+            _ => Ok(Duration::ZERO),
+        }
+    }
+
+    fn owe(&mut self, debt: Owed) {
+        if self.owed.len() < MAX_OWED {
+            self.owed.push(debt);
+        } else {
+            tracing::error!("Redis is owed too much: a verdict or a withdrawal is forgotten");
+        }
+    }
+
+    /// Tells Redis what it is owed, in order, and what was sent from the file.
+    fn pay(&mut self) -> Result<(), StoreError> {
+        while let Some(debt) = self.owed.first() {
+            match debt {
+                Owed::Settlements(settlements, now) => self.redis.settle(settlements, *now)?,
+                Owed::Withdrawal(ties, now) => drop(self.redis.withdraw(ties, *now)?),
+                Owed::Choice(choice, now) => drop(self.redis.choose(*choice, *now)?),
+            }
+            self.owed.remove(0);
+        }
+        let Some(local) = &self.local else { return Ok(()) };
+        let mut after = 0;
+        loop {
+            let parked = local.parked(after, CHUNK)?;
+            let Some(last) = parked.last() else { return Ok(()) };
+            after = last.event;
+            let begun: Vec<_> = parked.iter().filter(|one| one.begun).collect();
+            if !begun.is_empty() {
+                self.redis.remember(&begun, UnixMillis::now())?;
+            }
+        }
+    }
+
+    /// Moves what waits in the file, as much as a round allows. Returns whether any of it did.
+    fn move_over(&mut self) -> Result<bool, StoreError> {
+        let (started, mut moved) = (Instant::now(), 0);
+        while self.there().is_some() && started.elapsed() < ROUND {
+            let Some(local) = &mut self.local else { break };
+            let now = UnixMillis::now();
+            if let Some(held) = local.first_held(1)?.pop() {
+                let fingerprint = held.admission.fingerprint;
+                if let Err(error) = self.redis.hold(&held, now) {
+                    self.note_away(Some(&error));
+                    break;
+                }
+                local.forget_held(&fingerprint)?;
+                continue;
+            }
+            let parked = local.parked(0, CHUNK)?;
+            if parked.is_empty() {
+                break;
+            }
+            let admissions: Vec<_> = movable(&parked).map(|one| one.admission.clone()).collect();
+            let begun: Vec<_> = parked.iter().filter(|one| one.begun).collect();
+            let done = self.redis.remember(&begun, now).and_then(|()| self.redis.admit(&admissions, now));
+            match done {
+                Ok(admitted) => {
+                    let known = admitted.iter().filter(|one| matches!(one, Admitted::Duplicate { .. })).count();
+                    tracing::info!(
+                        leads = admissions.len(),
+                        of_which_redis_knew = known,
+                        "leads from the local store are with Redis"
+                    );
+                }
+                Err(error) => {
+                    self.note_away(Some(&error));
+                    break;
+                }
+            }
+            local.moved(&parked)?;
+            moved += admissions.len();
+        }
+        Ok(moved > 0)
+    }
+}
+
+fn movable(parked: &[Parked]) -> impl Iterator<Item = &Parked> {
+    parked.iter().filter(|one| !one.begun)
+}
+
+fn nowhere() -> StoreError {
+    StoreError::Redis("it is away, and there is no local store to stand in for it".to_owned())
+}
+
+impl Store for SharedStore {
+    fn name(&self) -> String {
+        self.redis.name()
+    }
+
+    /// Redis' own, kept in the file for a start without it: ids that derive from it must be the same everywhere.
+    fn secret(&mut self) -> Result<[u8; 32], StoreError> {
+        let Some(secret) = self.ask(Store::secret) else {
+            return self.local.as_mut().ok_or_else(nowhere)?.secret();
+        };
+        if let Some(local) = &mut self.local {
+            local.adopt_secret(&secret)?;
+        }
+        Ok(secret)
+    }
+
+    fn admit(&mut self, admissions: &[Admission], now: UnixMillis) -> Result<Vec<Admitted>, StoreError> {
+        // If Redis had done it all the same and only its answer was lost, it will know them when they move over.
+        self.ask_either(|redis| redis.admit(admissions, now), |local| local.admit(admissions, now))
+    }
+
+    fn take_due(&mut self, wanted: &Wanted) -> Result<Vec<Due>, StoreError> {
+        let due = self.ask(|redis| redis.take_due(wanted));
+        if let Some(due) = due.filter(|due| !due.is_empty()) {
+            return Ok(due);
+        }
+        if self.local_waits_for()? > Duration::ZERO {
+            return Ok(Vec::new());
+        }
+        let Some(local) = &mut self.local else { return Ok(Vec::new()) };
+        let mut due = local.take_due(wanted)?;
+        due.iter_mut().for_each(|due| due.id = -due.id);
+        Ok(due)
+    }
+
+    fn next_due(&mut self, pixel: &str, now: UnixMillis) -> Result<Option<UnixMillis>, StoreError> {
+        let shared = self.ask(|redis| redis.next_due(pixel, now)).flatten();
+        let wait = u64::try_from(self.local_waits_for()?.as_millis()).unwrap_or(u64::MAX);
+        let Some(local) = &mut self.local else { return Ok(shared) };
+        let own = local.next_due(pixel, now)?.map(|own| own.max(UnixMillis(now.0.saturating_add(wait))));
+        Ok(shared.into_iter().chain(own).min())
+    }
+
+    fn settle(&mut self, settlements: &[Settlement], now: UnixMillis) -> Result<(), StoreError> {
+        let (shared, mut own): (Vec<_>, Vec<_>) =
+            settlements.iter().cloned().partition(|settlement| settlement.id >= 0);
+        if !own.is_empty()
+            && let Some(local) = &mut self.local
+        {
+            own.iter_mut().for_each(|settlement| settlement.id = -settlement.id);
+            local.settle(&own, now)?;
+        }
+        if !shared.is_empty() && self.ask(|redis| redis.settle(&shared, now)).is_none() {
+            self.owe(Owed::Settlements(shared, now));
+        }
+        Ok(())
+    }
+
+    fn first_use(&mut self, label: &str, now: UnixMillis) -> Result<UnixMillis, StoreError> {
+        self.ask_either(|redis| redis.first_use(label, now), |local| local.first_use(label, now))
+    }
+
+    fn hold(&mut self, held: &Held, now: UnixMillis) -> Result<Holding, StoreError> {
+        self.ask_either(|redis| redis.hold(held, now), |local| local.hold(held, now))
+    }
+
+    fn choose(&mut self, choice: Choice, now: UnixMillis) -> Result<Vec<Released>, StoreError> {
+        let shared = self.ask(|redis| redis.choose(choice, now));
+        // What has waited long enough does so until somebody looks again.
+        if shared.is_none() && choice != Choice::Expired {
+            self.owe(Owed::Choice(choice, now));
+        }
+        let mut released = shared.unwrap_or_default();
+        if let Some(local) = &mut self.local {
+            released.extend(local.choose(choice, now)?);
+        }
+        Ok(released)
+    }
+
+    fn held_browsers(&mut self) -> Result<Vec<[u8; 32]>, StoreError> {
+        let mut browsers = self.ask(Store::held_browsers).unwrap_or_default();
+        if let Some(local) = &mut self.local {
+            browsers.extend(local.held_browsers()?);
+        }
+        Ok(browsers)
+    }
+
+    fn withdraw(&mut self, ties: &[Tie], now: UnixMillis) -> Result<usize, StoreError> {
+        let shared = self.ask(|redis| redis.withdraw(ties, now));
+        if shared.is_none() {
+            self.owe(Owed::Withdrawal(ties.to_vec(), now));
+        }
+        let own = self.local.as_mut().map_or(Ok(0), |local| local.withdraw(ties, now))?;
+        Ok(shared.unwrap_or(0) + own)
+    }
+
+    fn pages(&mut self) -> Result<Vec<PageRow>, StoreError> {
+        self.ask_either(Store::pages, Store::pages)
+    }
+
+    fn keep_pages(&mut self, rows: &[PageRow]) -> Result<(), StoreError> {
+        self.ask_either(|redis| redis.keep_pages(rows), |local| local.keep_pages(rows))
+    }
+
+    fn tally(&mut self) -> Result<Tally, StoreError> {
+        let mut tally = self.ask(Store::tally).unwrap_or_default();
+        if let Some(local) = &mut self.local {
+            let own = local.tally()?;
+            tally.pending += own.pending;
+            tally.dead += own.dead;
+            tally.held += own.held;
+            tally.local = own.pending;
+        }
+        tally.away = self.away.is_some();
+        Ok(tally)
+    }
+
+    fn tend(&mut self, now: UnixMillis) -> Result<bool, StoreError> {
+        let told = self.ask(|redis| redis.tend(now)).unwrap_or(false);
+        let moved = self.move_over()?;
+        let own = self.local.as_mut().map_or(Ok(false), |local| local.tend(now))?;
+        Ok(told || moved || own)
+    }
+
+    fn sweep(&mut self, now: UnixMillis) -> Result<(), StoreError> {
+        let _ = self.ask(|redis| redis.sweep(now));
+        self.local.as_mut().map_or(Ok(()), |local| local.sweep(now))
+    }
+
+    fn start_anew(&mut self, error: &StoreError) -> bool {
+        // Verdicts that wait are about Redis' deliveries as well: they stay. Those about the file's harm nobody.
+        if let Some(local) = &mut self.local {
+            local.start_anew(error);
+        }
+        false
+    }
+}
