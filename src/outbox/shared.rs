@@ -36,6 +36,8 @@ pub struct SharedStore {
     /// Without one (no place to write) leads wait in memory, as with any store that refuses.
     local: Option<SqliteStore>,
     owed: Vec<Owed>,
+    /// The key of event ids that this replica uses.
+    secret: Option<[u8; 32]>,
     /// Since when Redis is away.
     away: Option<Instant>,
     /// How long leads wait in the file before they are sent from there.
@@ -53,7 +55,7 @@ impl SharedStore {
                 "Redis is not there: starting with the local store, and trying to reach it"
             );
         }
-        Self { redis, local, owed: Vec::new(), away, patience }
+        Self { redis, local, owed: Vec::new(), secret: None, away, patience }
     }
 
     /// Redis, if it is there, knowing all that it was owed.
@@ -130,6 +132,7 @@ impl SharedStore {
 
     /// Tells Redis what it is owed, in order, and what was sent from the file.
     fn pay(&mut self) -> Result<(), StoreError> {
+        self.compare_secrets()?;
         while let Some(debt) = self.owed.first() {
             match debt {
                 Owed::Settlements(settlements, now) => self.redis.settle(settlements, *now)?,
@@ -149,6 +152,22 @@ impl SharedStore {
                 self.redis.remember(&begun, UnixMillis::now())?;
             }
         }
+    }
+
+    /// Started without Redis, this replica used its own secret; if Redis has none yet, that is everybody's from now on.
+    fn compare_secrets(&mut self) -> Result<(), StoreError> {
+        let Some(own) = self.secret else { return Ok(()) };
+        let common = self.redis.offer_secret(&own)?;
+        if common != own
+            && let Some(local) = &mut self.local
+        {
+            local.adopt_secret(&common)?;
+            tracing::error!(
+                "this replica was started for the first time while Redis was away, so its event ids differ from those of \
+                 the others: restart it (or set store.event_id_secret, the same for all)"
+            );
+        }
+        Ok(())
     }
 
     /// Moves what waits in the file, as much as a round allows. Returns whether any of it did.
@@ -209,12 +228,15 @@ impl Store for SharedStore {
 
     /// Redis' own, kept in the file for a start without it: ids that derive from it must be the same everywhere.
     fn secret(&mut self) -> Result<[u8; 32], StoreError> {
-        let Some(secret) = self.ask(Store::secret) else {
-            return self.local.as_mut().ok_or_else(nowhere)?.secret();
+        let secret = match (self.ask(Store::secret), &mut self.local) {
+            (Some(secret), local) => {
+                local.as_mut().map_or(Ok(()), |local| local.adopt_secret(&secret))?;
+                secret
+            }
+            (None, Some(local)) => local.secret()?,
+            (None, None) => return Err(nowhere()),
         };
-        if let Some(local) = &mut self.local {
-            local.adopt_secret(&secret)?;
-        }
+        self.secret = Some(secret);
         Ok(secret)
     }
 

@@ -99,7 +99,7 @@ impl Redis {
                 return false;
             }
             // While it reads its log it answers with an error.
-            if ask(self.port, "PING").is_ok_and(|answer| answer == "+PONG") {
+            if ask(self.port, "PING").is_ok_and(|answer| answer == "+PONG" || answer.starts_with("-NOAUTH")) {
                 return true;
             }
             std::thread::sleep(Duration::from_millis(5));

@@ -68,6 +68,8 @@ scripts!(
     SWEEP = "sweep",
     KEEP_PAGES = "pages",
     REMEMBER = "remember",
+    ONCE = "once",
+    TALLY = "tally",
 );
 
 /// Redis, as one replica uses it.
@@ -128,18 +130,26 @@ impl RedisStore {
     }
 
     fn check_version(&mut self) -> Result<(), StoreError> {
-        let found: u32 = self.meta("version", &VERSION.to_string())?.parse().unwrap_or(u32::MAX);
+        let found: u32 = self.once("version", &VERSION.to_string())?.parse().unwrap_or(u32::MAX);
         if found > VERSION { Err(StoreError::Newer { found, known: VERSION }) } else { Ok(()) }
     }
 
     /// Sets a value that is set once, and returns the one that is set.
-    fn meta(&mut self, name: &str, value: &str) -> Result<String, StoreError> {
-        let key = self.keys.key("meta");
-        self.ask(|link| {
-            let mut both = redis::pipe();
-            both.cmd("HSETNX").arg(&key).arg(name).arg(value).ignore().cmd("HGET").arg(&key).arg(name);
-            both.query::<(String,)>(link).map(|(value,)| value)
+    fn once(&mut self, name: &str, value: &str) -> Result<String, StoreError> {
+        self.run(&ONCE, |script| {
+            script.arg(name).arg(value);
         })
+    }
+
+    /// Offers a secret, and returns the one that all who share the store have.
+    ///
+    /// # Errors
+    /// When Redis is away.
+    pub fn offer_secret(&mut self, secret: &[u8; 32]) -> Result<[u8; 32], StoreError> {
+        let mut kept = [0; 32];
+        hex::decode_to_slice(self.once("event_id_secret", &hex::encode(secret))?, &mut kept)
+            .map_err(|_| wire::strange("secret"))?;
+        Ok(kept)
     }
 
     fn ask<T>(&mut self, question: impl FnOnce(&mut dyn ConnectionLike) -> RedisResult<T>) -> Result<T, StoreError> {
@@ -222,11 +232,7 @@ impl Store for RedisStore {
     }
 
     fn secret(&mut self) -> Result<[u8; 32], StoreError> {
-        let fresh = hex::encode(random_fingerprint());
-        let mut secret = [0; 32];
-        let kept = self.meta("event_id_secret", &fresh)?;
-        hex::decode_to_slice(kept, &mut secret).map_err(|_| wire::strange("secret"))?;
-        Ok(secret)
+        self.offer_secret(&random_fingerprint())
     }
 
     fn admit(&mut self, admissions: &[Admission], now: UnixMillis) -> Result<Vec<Admitted>, StoreError> {
@@ -278,7 +284,7 @@ impl Store for RedisStore {
     }
 
     fn first_use(&mut self, label: &str, now: UnixMillis) -> Result<UnixMillis, StoreError> {
-        let first = self.meta(&format!("first_use:{label}"), &now.0.to_string())?;
+        let first = self.once(&format!("first_use:{label}"), &now.0.to_string())?;
         first.parse().map(UnixMillis).map_err(|_| wire::strange("first_use"))
     }
 
@@ -366,23 +372,8 @@ impl Store for RedisStore {
     }
 
     fn tally(&mut self) -> Result<Tally, StoreError> {
-        let prefix = self.keys.prefix.clone();
-        // All keys of ours are in one place, so one pipeline will do, in a cluster as well.
-        self.ask(|link| {
-            let pixels: Vec<String> = redis::cmd("SMEMBERS").arg(format!("{prefix}:pixels")).query(link)?;
-            let mut counts = redis::pipe();
-            for name in ["settled:dead", "held"] {
-                counts.cmd("ZCARD").arg(format!("{prefix}:{name}"));
-            }
-            for pixel in &pixels {
-                for kind in ["ready", "bare", "later", "leased"] {
-                    counts.cmd("ZCARD").arg(format!("{prefix}:{kind}:{pixel}"));
-                }
-            }
-            let counts: Vec<u64> = counts.query(link)?;
-            let (dead, held) = (counts.first().copied().unwrap_or(0), counts.get(1).copied().unwrap_or(0));
-            Ok(Tally { pending: counts.iter().skip(2).sum(), dead, held, ..Tally::default() })
-        })
+        let (pending, dead, held) = self.run(&TALLY, |_| {})?;
+        Ok(Tally { pending, dead, held, ..Tally::default() })
     }
 
     fn tend(&mut self, _now: UnixMillis) -> Result<bool, StoreError> {
