@@ -290,6 +290,28 @@ fn without_redis_a_replica_starts_serves_and_after_a_while_sends_from_its_own_fi
 }
 
 #[test]
+#[ignore = "needs redis-server"]
+fn a_visitor_whose_form_waits_with_one_replica_can_choose_at_another() {
+    let (graph, redis, site, dir) = (Graph::start(), Redis::start(), site(), tempfile::tempdir().unwrap());
+    let hold = ["--consent-hold", "true", "--consent-session-cookie", "sid"];
+    let replicas = ["a", "b"].map(|name| replica(dir.path(), name, &site.url(), &graph.url(), &redis.url(), &hold));
+    let body = "email=undecided%40example.com";
+    let undecided =
+        form_post("/quote", "shop.example", &["Cookie: sid=abc", "Referer: http://shop.example/quote"], body);
+    assert_eq!(send(replicas[0].address("address"), &undecided).status(), 303);
+    // Until the other one has looked, too.
+    wait_until("both to know that it waits", || {
+        replicas.iter().all(|replica| metric(replica.address("admin"), "capi_outbox_held") == 1)
+    });
+    thread::sleep(Duration::from_millis(1500));
+    assert!(graph.events().is_empty());
+    let page = format!("GET / HTTP/1.1\r\nHost: shop.example\r\n{GRANTED}; sid=abc\r\nConnection: close\r\n\r\n");
+    send(replicas[1].address("address"), page.as_bytes());
+    graph.wait_for(1, PATIENCE);
+    assert!(arrived(&graph).contains_key(&hash("undecided@example.com")));
+}
+
+#[test]
 #[ignore = "needs redis-server and redis-cli"]
 fn a_cluster_is_a_store_like_any_other() {
     let (graph, cluster, site, dir) = (Graph::start(), Cluster::start(), site(), tempfile::tempdir().unwrap());

@@ -73,6 +73,8 @@ pub struct Holds {
     awaited: Arc<Awaited>,
     reports: HashMap<[u8; 32], Report>,
     looked: Instant,
+    /// Other replicas hold submissions as well, whose visitors may come here to choose.
+    shared: bool,
 }
 
 impl Holds {
@@ -85,7 +87,7 @@ impl Holds {
                 tracing::warn!(%error, "submissions that wait for consent could not be read; they will expire");
             }
         }
-        Self { awaited, reports: HashMap::new(), looked: Instant::now() }
+        Self { awaited, reports: HashMap::new(), looked: Instant::now(), shared: outbox.is_shared() }
     }
 
     /// What the data plane looks at.
@@ -93,14 +95,14 @@ impl Holds {
         Arc::clone(&self.awaited)
     }
 
-    /// When to look for those that have waited long enough; `None`: nobody waits.
+    /// When to look for those that have waited long enough, and for what other replicas hold; `None`: nobody waits.
     pub fn deadline(&self) -> Option<Duration> {
-        self.awaited.any().then(|| LOOK.saturating_sub(self.looked.elapsed()))
+        (self.shared || self.awaited.any()).then(|| LOOK.saturating_sub(self.looked.elapsed()))
     }
 
     /// Whether it is time for that.
     pub fn is_time(&mut self) -> bool {
-        let is_time = self.awaited.any() && self.looked.elapsed() >= LOOK;
+        let is_time = (self.shared || self.awaited.any()) && self.looked.elapsed() >= LOOK;
         if is_time {
             self.looked = Instant::now();
         }
@@ -150,7 +152,7 @@ impl Holds {
                 return Err(error);
             }
         };
-        if choice == Choice::Expired && !released.is_empty() {
+        if choice == Choice::Expired && (self.shared || !released.is_empty()) {
             // A later submission of the same browser may wait on.
             self.awaited.replace(outbox.held_browsers_blocking()?);
         }

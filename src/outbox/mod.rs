@@ -79,6 +79,7 @@ pub struct Outbox {
     counts: Arc<OutboxCounts>,
     news: watch::Receiver<u64>,
     secret: [u8; 32],
+    shared: bool,
     thread: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
@@ -92,12 +93,13 @@ impl Outbox {
         let counts = Arc::new(OutboxCounts::default());
         let (sender, news) = watch::channel(0);
         let secret = store.secret()?;
+        let shared = store.is_shared();
         let writer = Writer::new(store, Arc::clone(&counts), sender);
         let thread = std::thread::Builder::new()
             .name("outbox".into())
             .spawn(move || writer.run(&receiver))
             .map_err(StoreError::Thread)?;
-        Ok(Self { commands, counts, news, secret, thread: Arc::new(Mutex::new(Some(thread))) })
+        Ok(Self { commands, counts, news, secret, shared, thread: Arc::new(Mutex::new(Some(thread))) })
     }
 
     /// Opens the store at an address. `local`: the file that stands in for a shared one while that is away, and after how
@@ -128,6 +130,12 @@ impl Outbox {
     #[must_use]
     pub const fn secret(&self) -> [u8; 32] {
         self.secret
+    }
+
+    /// Whether other replicas use it as well.
+    #[must_use]
+    pub const fn is_shared(&self) -> bool {
+        self.shared
     }
 
     /// One transaction for all of them; blocks until it is on disk. Called from the lead plane's thread.

@@ -226,6 +226,10 @@ impl Store for SharedStore {
         self.redis.name()
     }
 
+    fn is_shared(&self) -> bool {
+        true
+    }
+
     /// Redis' own, kept in the file for a start without it: ids that derive from it must be the same everywhere.
     fn secret(&mut self) -> Result<[u8; 32], StoreError> {
         let secret = match (self.ask(Store::secret), &mut self.local) {

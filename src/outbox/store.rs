@@ -10,6 +10,11 @@ pub trait Store: Send {
     /// How it is called in logs; without a password.
     fn name(&self) -> String;
 
+    /// Whether others use it at the same time.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
     /// The random secret that was made once and is the same for all who share the store.
     fn secret(&mut self) -> Result<[u8; 32], StoreError>;
 

@@ -70,6 +70,7 @@ scripts!(
     REMEMBER = "remember",
     ONCE = "once",
     TALLY = "tally",
+    BROWSERS = "browsers",
 );
 
 /// Redis, as one replica uses it.
@@ -231,6 +232,10 @@ impl Store for RedisStore {
         self.name.clone()
     }
 
+    fn is_shared(&self) -> bool {
+        true
+    }
+
     fn secret(&mut self) -> Result<[u8; 32], StoreError> {
         self.offer_secret(&random_fingerprint())
     }
@@ -320,20 +325,12 @@ impl Store for RedisStore {
     }
 
     fn held_browsers(&mut self) -> Result<Vec<[u8; 32]>, StoreError> {
-        let prints: Vec<String> = {
-            let key = self.keys.key("held");
-            self.ask(|link| redis::cmd("ZRANGE").arg(key).arg(0).arg(-1).query(link))?
-        };
-        let mut browsers = HashSet::new();
-        for print in prints {
-            let key = self.keys.key(&format!("held:{print}"));
-            let browser: Option<String> = self.ask(|link| redis::cmd("HGET").arg(key).arg("browser").query(link))?;
+        let browsers: HashSet<String> = self.run(&BROWSERS, |_| {})?;
+        let bytes = |browser: &String| {
             let mut bytes = [0; 32];
-            if browser.is_some_and(|browser| hex::decode_to_slice(browser, &mut bytes).is_ok()) {
-                browsers.insert(bytes);
-            }
-        }
-        Ok(browsers.into_iter().collect())
+            hex::decode_to_slice(browser, &mut bytes).ok().map(|()| bytes)
+        };
+        Ok(browsers.iter().filter_map(bytes).collect())
     }
 
     fn withdraw(&mut self, ties: &[Tie], now: UnixMillis) -> Result<usize, StoreError> {
