@@ -7,7 +7,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
 use super::admit::millis;
-use super::{Due, Settlement, Verdict};
+use super::{Due, Order, Settlement, Verdict};
 use crate::exchange::UnixMillis;
 
 /// No delivery is ever put off for longer. One that seems to be was put off before the clock jumped back, so it is due.
@@ -19,10 +19,11 @@ pub fn take_due(
     in_flight: &HashSet<i64>,
     pixel: &str,
     now: UnixMillis,
+    order: Order,
     limit: usize,
     max_bytes: usize,
 ) -> rusqlite::Result<Vec<Due>> {
-    let due = pick(connection, in_flight, pixel, now, limit, max_bytes)?;
+    let due = pick(connection, in_flight, pixel, now, order, limit, max_bytes)?;
     if due.is_empty() {
         return Ok(due);
     }
@@ -38,12 +39,19 @@ pub fn take_due(
     Ok(due)
 }
 
-/// Fresh leads first: they are worth most to Meta, and after an outage the old ones are late already. The index gives that
-/// order, so that of a long backlog no more is read than is handed out.
-pub const DUE: &str = "SELECT d.id, d.event_id, d.event_time, e.body, d.event_only, d.attempts, d.in_doubt_since
-     FROM delivery d INDEXED BY delivery_newest CROSS JOIN event e ON e.id = d.event
-     WHERE d.pixel = ?1 AND d.event_only = ?4 AND d.state = 'pending' AND (d.due_at <= ?2 OR d.due_at > ?3)
-     ORDER BY d.event_time DESC, d.id DESC";
+/// The index gives the order, in both directions, so that of a long backlog no more is read than is handed out.
+pub fn select_due(order: Order) -> String {
+    let direction = match order {
+        Order::Newest => "DESC",
+        Order::Oldest => "ASC",
+    };
+    format!(
+        "SELECT d.id, d.event_id, d.event_time, e.body, d.event_only, d.attempts, d.in_doubt_since
+         FROM delivery d INDEXED BY delivery_newest CROSS JOIN event e ON e.id = d.event
+         WHERE d.pixel = ?1 AND d.event_only = ?4 AND d.state = 'pending' AND (d.due_at <= ?2 OR d.due_at > ?3)
+         ORDER BY d.event_time {direction}, d.id {direction}"
+    )
+}
 
 /// Leads before event-only events, which Meta is expected to refuse.
 fn pick(
@@ -51,10 +59,11 @@ fn pick(
     in_flight: &HashSet<i64>,
     pixel: &str,
     now: UnixMillis,
+    order: Order,
     limit: usize,
     max_bytes: usize,
 ) -> rusqlite::Result<Vec<Due>> {
-    let mut select = connection.prepare_cached(DUE)?;
+    let mut select = connection.prepare_cached(&select_due(order))?;
     let latest = millis(now).saturating_add(i64::try_from(MAX_WAIT.as_millis()).unwrap_or(i64::MAX));
     let (mut due, mut bytes) = (Vec::<Due>::new(), 0);
     for (event_only, limit) in [(false, limit), (true, 1)] {

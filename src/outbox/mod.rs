@@ -89,6 +89,16 @@ pub enum Admitted {
 /// <https://developers.facebook.com/docs/marketing-api/conversions-api/deduplicate-pixel-and-server-events>
 pub const SEEN_FOR: std::time::Duration = std::time::Duration::from_secs(48 * 3600);
 
+/// In which order deliveries that are due are handed out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// Fresh leads first: they are worth most to Meta, and after an outage the old ones are late already.
+    #[default]
+    Newest,
+    /// As they came.
+    Oldest,
+}
+
 /// A delivery that is due.
 #[derive(Clone, Debug)]
 pub struct Due {
@@ -276,7 +286,7 @@ impl Outbox {
         self.ask_blocking(|reply| Command::Admit { admissions, reply })
     }
 
-    /// Deliveries of one pixel that are due, newest first: at most `limit` and about `max_bytes` of bodies. An
+    /// Deliveries of one pixel that are due, in that order: at most `limit` and about `max_bytes` of bodies. An
     /// event-only one comes alone, and only when nothing else is due. They are not handed out again until settled.
     ///
     /// # Errors
@@ -285,11 +295,12 @@ impl Outbox {
         &self,
         pixel: &str,
         now: UnixMillis,
+        order: Order,
         limit: usize,
         max_bytes: usize,
     ) -> Result<Vec<Due>, StoreError> {
         let pixel = pixel.to_owned();
-        self.ask(|reply| Command::Due { pixel, now, limit, max_bytes, reply }).await
+        self.ask(|reply| Command::Due { pixel, now, order, limit, max_bytes, reply }).await
     }
 
     /// When the next delivery of a pixel is due; `None` when nothing waits.

@@ -40,7 +40,7 @@ impl Store {
     }
 
     fn due(&self, pixel: &str, now: UnixMillis) -> Vec<Due> {
-        block(self.outbox.due(pixel, now, 1000, 1 << 20)).unwrap()
+        block(self.outbox.due(pixel, now, Order::Newest, 1000, 1 << 20)).unwrap()
     }
 
     fn settle(&self, id: i64, verdict: Verdict) {
@@ -146,9 +146,9 @@ fn an_event_without_user_data_comes_alone_and_other_pixels_wait_for_nobody() {
 fn a_batch_is_bounded_by_count_and_by_bytes() {
     let store = open();
     store.outbox.admit_blocking((0..10).map(|n| admission(n, None)).collect()).unwrap();
-    assert_eq!(block(store.outbox.due("111", later(0), 3, 1 << 20)).unwrap().len(), 3);
-    assert_eq!(block(store.outbox.due("111", later(0), 100, 80)).unwrap().len(), 2);
-    assert_eq!(block(store.outbox.due("111", later(0), 100, 1)).unwrap().len(), 1, "one at least");
+    assert_eq!(block(store.outbox.due("111", later(0), Order::Newest, 3, 1 << 20)).unwrap().len(), 3);
+    assert_eq!(block(store.outbox.due("111", later(0), Order::Newest, 100, 80)).unwrap().len(), 2);
+    assert_eq!(block(store.outbox.due("111", later(0), Order::Newest, 100, 1)).unwrap().len(), 1, "one at least");
 }
 
 #[test]
@@ -321,14 +321,16 @@ fn an_id_that_an_earlier_event_has_is_not_given_to_another_even_days_later() {
 fn of_a_long_backlog_no_more_is_read_than_is_handed_out() {
     let store = open();
     let connection = rusqlite::Connection::open(store.path()).unwrap();
-    let plan: Vec<String> = connection
-        .prepare(&format!("EXPLAIN QUERY PLAN {}", deliveries::DUE))
-        .unwrap()
-        .query_map(rusqlite::params!["111", 1, 2, false], |row| row.get(3))
-        .unwrap()
-        .collect::<Result<_, _>>()
-        .unwrap();
-    assert!(plan.iter().all(|step| step.starts_with("SEARCH")), "neither scanned nor sorted: {plan:?}");
+    for order in [Order::Newest, Order::Oldest] {
+        let plan: Vec<String> = connection
+            .prepare(&format!("EXPLAIN QUERY PLAN {}", deliveries::select_due(order)))
+            .unwrap()
+            .query_map(rusqlite::params!["111", 1, 2, false], |row| row.get(3))
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap();
+        assert!(plan.iter().all(|step| step.starts_with("SEARCH")), "neither scanned nor sorted: {plan:?}");
+    }
 }
 
 #[test]

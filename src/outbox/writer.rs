@@ -15,9 +15,11 @@ use tokio::sync::{oneshot, watch};
 
 use super::pages::{PageRow, Unwritten};
 use super::{
-    Admission, Admitted, Choice, Due, Held, Holding, OutboxCounts, Released, Settlement, StoreError, Tie, Verdict,
+    Admission, Admitted, Choice, Due, Held, Holding, Order, OutboxCounts, Released, Settlement, StoreError, Tie,
+    Verdict,
 };
 use super::{admit, deliveries, held, pages, schema, sweep, withdraw};
+use crate::clock::{Reading, Timekeeper};
 use crate::exchange::UnixMillis;
 
 /// How often what was refused is tried again, and changes by other processes are looked for.
@@ -44,6 +46,7 @@ pub enum Command {
     Due {
         pixel: String,
         now: UnixMillis,
+        order: Order,
         limit: usize,
         max_bytes: usize,
         reply: Reply<Vec<Due>>,
@@ -142,6 +145,7 @@ impl Writer {
 
     pub fn run(mut self, commands: &Receiver<Command>) {
         let (mut ticked, mut swept) = (Instant::now(), Instant::now());
+        let mut clock = Timekeeper::new(Reading::now());
         loop {
             match commands.recv_timeout(TICK.saturating_sub(ticked.elapsed())) {
                 Ok(Command::Close) | Err(RecvTimeoutError::Disconnected) => break,
@@ -152,7 +156,8 @@ impl Writer {
                 ticked = Instant::now();
                 self.tick();
             }
-            if swept.elapsed() >= SWEEP {
+            // Nothing is too old by a clock that has just leapt.
+            if clock.look(Reading::now()).doubtful_for.is_zero() && swept.elapsed() >= SWEEP {
                 swept = Instant::now();
                 if let Err(error) = sweep::sweep(&self.connection, UnixMillis::now()) {
                     self.complain("sweeping", &error);
@@ -169,8 +174,9 @@ impl Writer {
     fn serve(&mut self, command: Command) {
         match command {
             Command::Admit { admissions, reply } => drop(reply.send(self.admit(admissions))),
-            Command::Due { pixel, now, limit, max_bytes, reply } => {
-                let due = deliveries::take_due(&mut self.connection, &self.in_flight, &pixel, now, limit, max_bytes);
+            Command::Due { pixel, now, order, limit, max_bytes, reply } => {
+                let due =
+                    deliveries::take_due(&mut self.connection, &self.in_flight, &pixel, now, order, limit, max_bytes);
                 match &due {
                     Ok(due) => self.in_flight.extend(due.iter().map(|due| due.id)),
                     Err(error) => self.complain("handing out deliveries", error),
