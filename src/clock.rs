@@ -105,8 +105,9 @@ mod tests {
 
     #[test]
     fn only_a_leap_forward_makes_the_clock_doubtful_and_only_for_a_while() {
-        // How far the wall clock and the machine's went, and for how long the wall clock is doubtful then.
-        let table: &[(&str, &[(u64, u64, u64)])] = &[
+        /// How far the wall clock and the machine's went, and for how long the wall clock is doubtful then.
+        type Step = (u64, u64, u64);
+        let table: &[(&str, &[Step])] = &[
             ("an ordinary day", &[(1000, 1000, 0), (DAY, DAY, 0), (HOUR / 2, HOUR / 2, 0)]),
             ("a lid closed for a fortnight", &[(14 * DAY, 14 * DAY, 0)]),
             ("set by the time server", &[(HOUR - 1, 0, 0), (HOUR, 0, 0)]),

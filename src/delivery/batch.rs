@@ -72,10 +72,7 @@ impl Worker {
             () = deadline(&mut stop) => Reply::none(true),
         };
         self.pace.answered(signal(&reply), Instant::now());
-        if let Some(graphs) = reply.date {
-            let ahead = now.saturating_sub(graphs);
-            self.ahead = if ahead > AHEAD_S { ahead } else { 0 };
-        }
+        self.compare_clocks(now, reply.date);
         tracing::info!(
             pixel = self.id,
             events = part.len(),
@@ -87,6 +84,23 @@ impl Worker {
             "sent to Graph"
         );
         reply
+    }
+
+    /// `now` when the request went out; what `graphs` clock said is of later, which is no harm.
+    fn compare_clocks(&mut self, now: u64, graphs: Option<u64>) {
+        let known = self.ahead;
+        if let Some(graphs) = graphs {
+            let ahead = now.saturating_sub(graphs);
+            self.ahead = if ahead > AHEAD_S { ahead } else { 0 };
+        }
+        self.learnt = self.ahead > known.saturating_add(AHEAD_S / 2);
+        if self.learnt {
+            tracing::warn!(
+                pixel = self.id,
+                seconds = self.ahead,
+                "this machine's clock is ahead of Graph's; please set it"
+            );
+        }
     }
 
     /// The test code, while it is fresh: test events count as real ones, and a forgotten code would go on for years.

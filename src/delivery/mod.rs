@@ -119,6 +119,7 @@ async fn supervise(
                 limit: worker::MAX_EVENTS,
                 paused: false,
                 ahead: 0,
+                learnt: false,
             };
             running.insert(pixel.id.clone(), tasks.spawn(worker.run()).id());
         }

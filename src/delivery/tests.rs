@@ -165,6 +165,15 @@ impl Stage {
     }
 }
 
+/// Cases that mostly wait, side by side.
+fn each<T: Sync>(cases: &[T], run: impl Fn(&T) + Sync) {
+    thread::scope(|scope| {
+        for case in cases {
+            scope.spawn(|| run(case));
+        }
+    });
+}
+
 /// How many events each request had.
 fn sizes(graph: &Graph) -> Vec<usize> {
     graph.requests().iter().map(|request| request.events.len()).collect()

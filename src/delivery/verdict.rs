@@ -92,8 +92,8 @@ impl Worker {
             self.counts.refused.fetch_add(1, Ordering::Relaxed);
             return Verdict::Refused;
         }
-        // The same answer has shown by how much our clock is ahead.
-        if answer.subcode == Some(IN_THE_FUTURE) && due.attempts == 0 {
+        // The same answer has shown by how much our clock is ahead: sent again, it is of the present.
+        if answer.subcode == Some(IN_THE_FUTURE) && self.learnt {
             return again(due, (self.clock)().wall, true, false, "clock");
         }
         let repaired = (answer.subcode == Some(MALFORMED_CLICK_ID)).then(|| event::without_fbc(&due.body)).flatten();

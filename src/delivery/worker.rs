@@ -49,6 +49,8 @@ pub struct Worker {
     pub paused: bool,
     /// Seconds by which our clock is ahead of Graph's: to Graph the present would be the future.
     pub ahead: u64,
+    /// The last answer has shown that it is further ahead than was known.
+    pub learnt: bool,
 }
 
 impl Worker {
@@ -56,6 +58,10 @@ impl Worker {
     pub async fn run(mut self) {
         let mut news = self.outbox.news();
         loop {
+            // A new configuration may have brought a new token, perhaps while the old one was being refused.
+            if self.config.has_changed().unwrap_or(false) {
+                self.rest = None;
+            }
             let config = Arc::clone(&self.config.borrow_and_update());
             news.mark_unchanged();
             let Some(pixel) = config.pixels.iter().find(|pixel| pixel.id == self.id) else { return };
@@ -67,7 +73,7 @@ impl Worker {
                 if stopping.is_some() {
                     return;
                 }
-                // A new configuration may have brought a new token; to a throttle it means nothing.
+                // To the pace a new configuration means nothing: Graph's wish stands.
                 tokio::select! {
                     () = sleep_until(until) => {}
                     Ok(()) = self.config.changed() => self.rest = None,

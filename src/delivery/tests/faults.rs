@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn every_kind_of_failure_is_repeated_under_the_same_id() {
-    for fault in [
+    let faults = [
         Fault::status(500, r#"{"error":{"code":2,"is_transient":true}}"#),
         Fault::code(500, 1, None),
         Fault::code(400, 1, Some(99)),
@@ -23,11 +23,12 @@ fn every_kind_of_failure_is_repeated_under_the_same_id() {
         Fault::AcceptAndReset,
         Fault::AcceptAndSilence,
         Fault::AcceptAndMiscount,
-        Fault::Delay(Duration::from_millis(600)),
+        Fault::Delay(Duration::from_millis(1600)),
         Fault::Drip(Duration::from_millis(20)),
-    ] {
+    ];
+    each(&faults, |fault| {
         let stage = Stage::set();
-        stage.change(|config| config.delivery.timeout = Duration::from_millis(300));
+        stage.change(|config| config.delivery.timeout = Duration::from_secs(1));
         stage.graph.fault(fault.clone());
         stage.admit([(1, lead())]);
         let delivery = stage.deliver();
@@ -40,7 +41,7 @@ fn every_kind_of_failure_is_repeated_under_the_same_id() {
         // Twice only where nothing said that it had been received.
         assert_eq!(stage.graph.duplicates().len(), usize::from(fault.accepts()), "{fault:?}");
         delivery.shutdown(Duration::from_secs(1));
-    }
+    });
 }
 
 #[test]
@@ -69,6 +70,26 @@ fn only_what_may_have_arrived_is_in_doubt() {
             stage.graph.outage(None, None);
             stage.wait_for("delivered", 1);
         }
+        delivery.shutdown(Duration::from_secs(1));
+    }
+}
+
+#[test]
+fn what_never_left_is_in_no_doubt() {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let plain = Graph::start();
+    // Nobody listens; whoever listens does not speak TLS.
+    for endpoint in [format!("http://{closed}"), plain.url().replace("http:", "https:")] {
+        let stage = Stage::set();
+        let graph = stage.graph.url();
+        stage.change(|config| config.delivery.graph_endpoint.clone_from(&endpoint));
+        stage.admit([(1, lead())]);
+        let delivery = stage.deliver();
+        stage.wait_for_reason("transient", 1);
+        stage.clocks.pass(50 * 60);
+        stage.change(|config| config.delivery.graph_endpoint = graph);
+        stage.wait_for("delivered", 1);
+        assert!(plain.requests().is_empty(), "{endpoint}");
         delivery.shutdown(Duration::from_secs(1));
     }
 }

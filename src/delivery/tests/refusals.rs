@@ -4,20 +4,63 @@ use super::*;
 
 #[test]
 fn wrong_events_are_found_by_halving_and_the_good_ones_get_through() {
+    for k in [1_u32, 3, 10, 25, 50] {
+        let stage = Stage::set();
+        // Spread over the batch, whatever their number.
+        let bad: Vec<u8> = (0..k).map(|n| u8::try_from(n * 50 / k).unwrap()).collect();
+        stage.admit((0..50).map(|n| (n, if bad.contains(&n) { with("em", "not a hash") } else { lead() })));
+        let delivery = stage.deliver();
+        let dead = stage.wait_for("dead", bad.len());
+        stage.wait_for("delivered", 50 - bad.len());
+        assert!(dead.iter().all(|row| {
+            row.reason.as_deref() == Some("payload") && row.code == Some(100) && row.fbtrace_id.is_some()
+        }));
+        let ids: Vec<_> = dead.iter().map(|row| row.event_id.as_str()).collect();
+        assert!(bad.iter().all(|n| ids.contains(&format!("id-{n}").as_str())));
+        let extra = u32::try_from(stage.graph.requests().len() - 1).unwrap();
+        assert!(f64::from(extra) <= 2.0 * f64::from(k) * 50_f64.log2() + 2.0, "{extra} for {k}");
+        assert!(stage.graph.duplicates().is_empty());
+        delivery.shutdown(Duration::from_secs(1));
+    }
+}
+
+#[test]
+fn each_of_metas_rules_refuses_the_event_that_breaks_it_and_no_other() {
+    let now = UnixMillis::now().as_secs();
+    let of = |changes: Value| {
+        let mut event = lead();
+        for (key, value) in changes.as_object().unwrap() {
+            event[key] = value.clone();
+        }
+        event
+    };
+    let hash = "a".repeat(64);
+    let broken = [
+        (serde_json::json!({"event_name": ""}), Some(2_804_019)),
+        (serde_json::json!({"event_time": now + 3600}), None), // sent as of now: this one is good
+        (serde_json::json!({"action_source": "shop"}), None),
+        (serde_json::json!({"event_source_url": null}), None),
+        (serde_json::json!({"opt_out": "no"}), None),
+        (serde_json::json!({"data_processing_options": ["LDU"]}), Some(2_804_030)),
+        (serde_json::json!({"data_processing_options": ["GDPR"]}), None),
+        (serde_json::json!({"user_data": {"ct": hash, "client_user_agent": "made up"}}), Some(2_804_050)),
+        (serde_json::json!({"user_data": {"em": hash.to_uppercase()}}), None),
+        (serde_json::json!({"user_data": {"em": hash, "client_ip_address": "192.0.2.1:80"}}), None),
+        (serde_json::json!({"user_data": {"em": hash, "client_user_agent": hash}}), None),
+        (serde_json::json!({"user_data": {"lead_id": "123"}}), Some(2_804_036)),
+        (serde_json::json!({"custom_data": {"value": 3}}), Some(2_804_023)),
+        (serde_json::json!({"custom_data": {"value": 3, "currency": "euros"}}), None),
+        (serde_json::json!({"custom_data": {"contents": [{"quantity": 1}]}}), Some(2_804_008)),
+    ];
     let stage = Stage::set();
-    let bad = [7, 23, 42];
-    stage.admit((0..50).map(|n| (n, if bad.contains(&n) { with("em", "not a hash") } else { lead() })));
+    stage.admit((0..).zip(broken.iter().map(|(changes, _)| of(changes.clone()))));
+    stage.admit((100..110).map(|n| (n, lead())));
     let delivery = stage.deliver();
-    let dead = stage.wait_for("dead", 3);
-    stage.wait_for("delivered", 47);
-    assert!(
-        dead.iter()
-            .all(|row| row.reason.as_deref() == Some("payload") && row.code == Some(100) && row.fbtrace_id.is_some())
-    );
-    let ids: Vec<_> = dead.iter().map(|row| row.event_id.as_str()).collect();
-    assert!(bad.iter().all(|n| ids.contains(&format!("id-{n}").as_str())));
-    let calls = stage.graph.requests().len();
-    assert!(calls <= 1 + 3 * 8, "{calls}");
+    stage.wait_for("delivered", 11);
+    for row in stage.wait_for("dead", broken.len() - 1) {
+        let number: usize = row.event_id.strip_prefix("id-").unwrap().parse().unwrap();
+        assert_eq!((row.code, row.subcode), (Some(100), broken[number].1), "{}", broken[number].0);
+    }
     delivery.shutdown(Duration::from_secs(1));
 }
 
