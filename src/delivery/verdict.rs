@@ -48,14 +48,15 @@ impl Worker {
         };
         let transient = matches!(answer.class, Class::Transient { .. });
         let in_doubt = answer.class == Class::Transient { in_doubt: true };
-        let now = self.look().steady;
+        let (now, throw) = (self.look().steady, dice());
         let reason = answer.reason();
         let verdict = |due: &Due| match answer.class {
             // Stays due, so that a new token finds it at once.
             Class::Config => again(due, now, false, in_doubt, reason),
-            // Later than the pixel's rest, by its own record: the others get their turn first.
+            // Later than the pixel's rest, by its own record: the others get their turn first. With one throw for all, so
+            // that those who failed together come again together, and do not trickle in one by one for a minute.
             Class::Transient { .. } => {
-                let own = wait.saturating_add(retry::backoff(due.attempts, dice()));
+                let own = wait.saturating_add(retry::backoff(due.attempts, throw));
                 again(due, after(now, own), true, in_doubt, reason)
             }
             _ => again(due, after(now, wait), true, in_doubt, reason),
