@@ -5,10 +5,14 @@
 #![allow(dead_code, reason = "the demo and each test file use a part of it")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::must_use_candidate)]
 
+#[path = "graph_faults.rs"]
+mod faults;
 #[path = "http.rs"]
 pub mod http;
+#[path = "graph_rules.rs"]
+mod rules;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
@@ -16,11 +20,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-const DAY: u64 = 24 * 3600;
-/// How far in the future an event may lie; Meta does not say.
-const TOLERANCE: u64 = 60;
-const HASHED: [&str; 10] = ["em", "ph", "fn", "ln", "ge", "db", "ct", "st", "zp", "country"];
-const EMPTY_HASH: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+pub use faults::Fault;
+use http::{Reaction, Request};
+use rules::{Refusal, check, refuse};
 
 /// One request as it arrived, and the answer it got.
 #[derive(Clone, Debug)]
@@ -35,27 +37,31 @@ pub struct Received {
     pub events: Vec<Value>,
     /// The status it was answered with; 0 when it was not.
     pub status: u16,
+    /// When it had been read.
+    pub at: Instant,
 }
 
-/// What goes wrong with the next request.
-#[derive(Clone, Debug)]
-pub enum Fault {
-    /// This status with this body, whatever was sent.
-    Answer(u16, String),
-    /// This status with this body and one more header.
-    AnswerWith(u16, String, String),
-    /// No answer for so long, then as usual.
-    Delay(Duration),
-    /// The events are accepted, and the connection is closed before the answer.
-    AcceptAndHangUp,
-    /// The connection is closed, and nothing is accepted.
-    HangUp,
+impl Received {
+    /// The pixel of its path.
+    pub fn pixel(&self) -> &str {
+        pixel_of(&self.target)
+    }
 }
 
-impl Fault {
-    /// An answer with a status and a body.
-    pub fn status(status: u16, body: &str) -> Self {
-        Self::Answer(status, body.to_owned())
+fn pixel_of(target: &str) -> &str {
+    target.split('/').nth(2).unwrap_or_default()
+}
+
+/// What goes wrong: the next requests one by one, then all of them.
+#[derive(Default)]
+struct Plan {
+    next: VecDeque<Fault>,
+    outage: Option<Fault>,
+}
+
+impl Plan {
+    fn take(&mut self) -> Option<Fault> {
+        self.next.pop_front().or_else(|| self.outage.clone())
     }
 }
 
@@ -64,8 +70,27 @@ struct State {
     token: Option<String>,
     requests: Vec<Received>,
     accepted: Vec<Value>,
-    faults: VecDeque<Fault>,
+    /// How often an event was accepted, by pixel, name and id.
+    times: HashMap<(String, String, String), u32>,
+    plan: Plan,
+    plan_of: HashMap<String, Plan>,
+    /// Seconds by which its clock goes wrong.
+    clock: i64,
     traces: u64,
+}
+
+impl State {
+    fn plan(&mut self, pixel: Option<&str>) -> &mut Plan {
+        match pixel {
+            Some(pixel) => self.plan_of.entry(pixel.to_owned()).or_default(),
+            None => &mut self.plan,
+        }
+    }
+
+    fn now(&self) -> u64 {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        now.saturating_add_signed(self.clock)
+    }
 }
 
 /// The running stand-in. It lives as long as the process.
@@ -82,17 +107,7 @@ impl Graph {
         let address = listener.local_addr().expect("the port that was bound");
         let graph = Self { address, state: Arc::default() };
         let serving = graph.clone();
-        http::serve(listener, move |request| {
-            let fault = serving.lock().faults.pop_front();
-            if let Some(Fault::Delay(delay)) = fault {
-                thread::sleep(delay);
-            }
-            let (status, text, extra) =
-                serving.answer(&request.target, &request.head, &request.body, fault.as_ref())?;
-            let mut headers = vec!["Content-Type: application/json"];
-            headers.extend(extra.as_deref());
-            Some(http::answer(status, &headers, &text))
-        });
+        http::react(listener, move |request| serving.react(request));
         graph
     }
 
@@ -106,9 +121,24 @@ impl Graph {
         self.lock().token = Some(token.to_owned());
     }
 
+    /// Its clock is wrong by so many seconds.
+    pub fn set_clock(&self, seconds: i64) {
+        self.lock().clock = seconds;
+    }
+
     /// Queues a fault for one of the next requests.
     pub fn fault(&self, fault: Fault) {
-        self.lock().faults.push_back(fault);
+        self.lock().plan(None).next.push_back(fault);
+    }
+
+    /// Queues a fault for one of the next requests for a pixel.
+    pub fn fault_of(&self, pixel: &str, fault: Fault) {
+        self.lock().plan(Some(pixel)).next.push_back(fault);
+    }
+
+    /// From now on everything goes wrong, or with `None` nothing any more: for one pixel, or for all.
+    pub fn outage(&self, pixel: Option<&str>, fault: Option<Fault>) {
+        self.lock().plan(pixel).outage = fault;
     }
 
     /// The accepted events, in order.
@@ -119,6 +149,13 @@ impl Graph {
     /// Every request, accepted or not.
     pub fn requests(&self) -> Vec<Received> {
         self.lock().requests.clone()
+    }
+
+    /// The ids of events that were accepted more than once for one pixel. Meta documents no rule against that, and none that
+    /// it counts them once: a sender has to see to it.
+    pub fn duplicates(&self) -> Vec<String> {
+        let state = self.lock();
+        state.times.iter().filter(|(_, times)| **times > 1).map(|((_, _, id), _)| id.clone()).collect()
     }
 
     /// Waits until so many events were accepted.
@@ -137,137 +174,94 @@ impl Graph {
         self.state.0.lock().expect("no test panics while it holds this")
     }
 
-    fn answer(
-        &self,
-        target: &str,
-        head: &str,
-        body: &[u8],
-        fault: Option<&Fault>,
-    ) -> Option<(u16, String, Option<String>)> {
+    fn react(&self, request: &Request) -> Reaction {
+        let at = Instant::now();
+        let fault = {
+            let mut state = self.lock();
+            let own = state.plan_of.get_mut(pixel_of(&request.target)).and_then(Plan::take);
+            own.or_else(|| state.plan.take())
+        };
+        if let Some(Fault::Delay(delay)) = fault {
+            thread::sleep(delay);
+        }
+        let answer = self.answer(request, fault.as_ref(), at);
+        match fault {
+            Some(Fault::Drip(pause)) => Reaction::Drip(answer, pause),
+            Some(Fault::AcceptAndCut) => Reaction::Close(answer[..answer.len() - 1].to_vec()),
+            Some(Fault::Reset | Fault::AcceptAndReset) => Reaction::Reset,
+            Some(Fault::Silence | Fault::AcceptAndSilence) => Reaction::Silence,
+            Some(Fault::HangUp | Fault::AcceptAndHangUp) => Reaction::Close(Vec::new()),
+            _ => Reaction::Answer(answer),
+        }
+    }
+
+    /// Judges a request, notes it, and says what would be answered.
+    fn answer(&self, request: &Request, fault: Option<&Fault>, at: Instant) -> Vec<u8> {
         let mut state = self.lock();
         state.traces += 1;
         let trace = format!("StandIn{:06}", state.traces);
-        let mut json: Value = serde_json::from_slice(body).unwrap_or_default();
-        let token = json.as_object_mut().and_then(|map| map.remove("access_token"));
-        let events = json["data"].as_array().cloned().unwrap_or_default();
-        let (mut status, mut text) = match check(&state, target, head, token.as_ref(), &json, &events) {
-            Ok(()) => (200, json!({"events_received": events.len(), "messages": [], "fbtrace_id": trace}).to_string()),
+        let mut body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+        let token = body.as_object_mut().and_then(|map| map.remove("access_token"));
+        let events = body["data"].as_array().cloned().unwrap_or_default();
+        let judged = check_request(&state, request, token.as_ref()).and_then(|()| check(&body, &events, state.now()));
+        let is_good = judged.is_ok();
+        let (mut status, mut text) = match judged {
+            Ok(()) => {
+                let received = events.len() - usize::from(matches!(fault, Some(Fault::AcceptAndMiscount)));
+                (200, json!({"events_received": received, "messages": [], "fbtrace_id": trace}).to_string())
+            }
             Err((status, code, subcode, message)) => {
                 let error = json!({"error": {"message": format!("stand-in for Graph: {message}"), "type": "OAuthException",
                     "code": code, "error_subcode": subcode, "is_transient": false, "fbtrace_id": trace}});
                 (status, error.to_string())
             }
         };
-        let mut extra = None;
+        let mut headers = vec!["Content-Type: application/json".to_owned(), date(state.now())];
         match fault {
             Some(Fault::Answer(s, t)) => (status, text) = (*s, t.clone()),
             Some(Fault::AnswerWith(s, t, header)) => {
                 (status, text) = (*s, t.clone());
-                extra = Some(header.clone());
+                headers.push(header.clone());
             }
-            Some(Fault::HangUp) => status = 0,
-            Some(Fault::AcceptAndHangUp | Fault::Delay(_)) | None => {}
+            Some(Fault::With(header)) => headers.push(header.clone()),
+            _ => {}
         }
-        if status == 200 && !matches!(fault, Some(Fault::Answer(..) | Fault::AnswerWith(..))) {
+        if is_good && fault.is_none_or(Fault::accepts) {
+            for event in &events {
+                let text = |key: &str| event[key].as_str().unwrap_or_default().to_owned();
+                let key = (pixel_of(&request.target).to_owned(), text("event_name"), text("event_id"));
+                *state.times.entry(key).or_default() += 1;
+            }
             state.accepted.extend(events.iter().cloned());
         }
-        let (target, head) = (target.to_owned(), head.to_owned());
-        state.requests.push(Received { target, head, body: json, events, status });
+        let answered = if fault.is_none_or(Fault::answers) { status } else { 0 };
+        let (target, head) = (request.target.clone(), request.head.clone());
+        state.requests.push(Received { target, head, body, events, status: answered, at });
         drop(state);
         self.state.1.notify_all();
-        (!matches!(fault, Some(Fault::HangUp | Fault::AcceptAndHangUp))).then_some((status, text, extra))
+        let headers: Vec<_> = headers.iter().map(String::as_str).collect();
+        http::answer(status, &headers, &text)
     }
 }
 
-type Refusal = (u16, i64, Option<i64>, String);
-
-fn refuse<T>(code: i64, subcode: Option<i64>, message: impl Into<String>) -> Result<T, Refusal> {
-    Err((if code == 190 { 401 } else { 400 }, code, subcode, message.into()))
+/// RFC 9110, section 6.6.1.
+fn date(seconds: u64) -> String {
+    let now = jiff::Timestamp::from_second(i64::try_from(seconds).unwrap_or_default()).unwrap_or_default();
+    now.strftime("Date: %a, %d %b %Y %H:%M:%S GMT").to_string()
 }
 
-/// One wrong event refuses the whole request, as with Meta.
-fn check(
-    state: &State,
-    target: &str,
-    head: &str,
-    token: Option<&Value>,
-    body: &Value,
-    events: &[Value],
-) -> Result<(), Refusal> {
-    let bearer = head.lines().find_map(|line| line.split_once(": Bearer ").map(|(_, token)| token.trim()));
+/// Who may write where.
+fn check_request(state: &State, request: &Request, token: Option<&Value>) -> Result<(), Refusal> {
+    let bearer = request.header("authorization").and_then(|value| value.strip_prefix("Bearer "));
     let given = token.and_then(Value::as_str).or(bearer);
     if given.is_none() || state.token.as_deref().is_some_and(|valid| given != Some(valid)) {
         return refuse(190, None, "invalid access token");
     }
-    let parts: Vec<_> = target.trim_start_matches('/').split('/').collect();
+    let path = request.target.split('?').next().unwrap_or_default();
+    let parts: Vec<_> = path.trim_start_matches('/').split('/').collect();
     let [version, pixel, "events"] = parts.as_slice() else { return refuse(2500, None, "unknown path") };
-    if !version.starts_with('v') || !pixel.bytes().all(|b| b.is_ascii_digit()) {
+    if request.method != "POST" || !version.starts_with('v') || !pixel.bytes().all(|b| b.is_ascii_digit()) {
         return refuse(100, Some(33), "object does not exist");
     }
-    if !body["data"].is_array() || events.is_empty() || events.len() > 1000 {
-        return refuse(100, None, "data must be an array of 1 to 1000 events");
-    }
-    if body["partner_agent"].as_str().is_some_and(|agent| agent.len() >= 23) {
-        return refuse(100, None, "partner_agent is too long");
-    }
-    events.iter().try_for_each(check_event)
-}
-
-fn check_event(event: &Value) -> Result<(), Refusal> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    if event["event_name"].as_str().is_none_or(str::is_empty) {
-        return refuse(100, Some(2_804_019), "event_name is missing");
-    }
-    match event["event_time"].as_u64() {
-        None => return refuse(100, None, "event_time must be Unix seconds"),
-        Some(time) if time + 7 * DAY < now => return refuse(100, Some(2_804_003), "event_time is too old"),
-        Some(time) if time > now + TOLERANCE => return refuse(100, Some(2_804_004), "event_time is in the future"),
-        Some(_) => {}
-    }
-    if event["action_source"] != "website" || !event["event_source_url"].is_string() {
-        return refuse(100, None, "action_source website needs event_source_url");
-    }
-    let empty = serde_json::Map::new();
-    let data = event["user_data"].as_object().unwrap_or(&empty);
-    for (key, value) in data {
-        let values: Vec<&Value> = value.as_array().map_or_else(|| vec![value], |list| list.iter().collect());
-        let texts: Vec<_> = values.iter().filter_map(|value| value.as_str()).collect();
-        if texts.len() != values.len() || texts.is_empty() {
-            return refuse(100, None, format!("{key} must be text"));
-        }
-        let hash = |text: &&str| {
-            text.len() == 64
-                && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-                && *text != EMPTY_HASH
-        };
-        if (HASHED.contains(&key.as_str()) || key == "external_id") && !texts.iter().all(hash) {
-            return refuse(100, None, format!("{key} must be a SHA-256 hash"));
-        }
-        if matches!(key.as_str(), "fbc" | "fbp") && !texts.iter().all(|text| is_click_id(text)) {
-            return refuse(100, Some(2_804_001), format!("{key} is malformed"));
-        }
-        if key == "client_ip_address" && texts[0].parse::<std::net::IpAddr>().is_err() {
-            return refuse(100, None, "client_ip_address is no address");
-        }
-    }
-    let weak: [&[&str]; 4] = [
-        &["ct", "country", "st", "zp", "ge", "client_user_agent"],
-        &["db", "client_user_agent"],
-        &["fn", "ge"],
-        &["ln", "ge"],
-    ];
-    if weak.iter().any(|set| data.keys().all(|key| set.contains(&key.as_str()))) {
-        return refuse(100, Some(2_804_050), "not enough user_data");
-    }
-    let custom = &event["custom_data"];
-    if custom["value"].is_number() && !custom["currency"].is_string() {
-        return refuse(100, Some(2_804_023), "value needs a currency");
-    }
     Ok(())
-}
-
-fn is_click_id(text: &str) -> bool {
-    let parts: Vec<_> = text.split('.').collect();
-    let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-    matches!(parts.len(), 4 | 5) && parts[0] == "fb" && digits(parts[1]) && digits(parts[2]) && !parts[3].is_empty()
 }

@@ -2,10 +2,11 @@
 //! connection, keep-alive, bodies by Content-Length. Not for anything real.
 #![allow(dead_code, reason = "each includer uses a part of it")]
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 /// A request as it arrived.
 pub struct Request {
@@ -29,8 +30,27 @@ impl Request {
     }
 }
 
+/// What a server does about a request.
+pub enum Reaction {
+    /// Answers, and keeps the connection.
+    Answer(Vec<u8>),
+    /// Answers a byte at a time, with this pause after each.
+    Drip(Vec<u8>, Duration),
+    /// Sends these bytes, which may be less than an answer, and closes the connection.
+    Close(Vec<u8>),
+    /// Resets the connection: what is on its way to the client is lost.
+    Reset,
+    /// Says nothing for as long as the client waits.
+    Silence,
+}
+
 /// Answers every request by the handler; `None` closes the connection without an answer.
 pub fn serve(listener: TcpListener, handler: impl Fn(&Request) -> Option<Vec<u8>> + Send + Sync + 'static) {
+    react(listener, move |request| handler(request).map_or(Reaction::Close(Vec::new()), Reaction::Answer));
+}
+
+/// Does with every request what the handler says.
+pub fn react(listener: TcpListener, handler: impl Fn(&Request) -> Reaction + Send + Sync + 'static) {
     let handler = Arc::new(handler);
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
@@ -40,13 +60,23 @@ pub fn serve(listener: TcpListener, handler: impl Fn(&Request) -> Option<Vec<u8>
     });
 }
 
-fn converse(stream: TcpStream, handler: &dyn Fn(&Request) -> Option<Vec<u8>>) -> Option<()> {
+fn converse(stream: TcpStream, handler: &dyn Fn(&Request) -> Reaction) -> Option<()> {
     stream.set_nodelay(true).ok()?;
     let mut writer = stream.try_clone().ok()?;
     let mut reader = BufReader::new(stream);
     loop {
-        let request = read(&mut reader)?;
-        writer.write_all(&handler(&request)?).ok()?;
+        match handler(&read(&mut reader)?) {
+            Reaction::Answer(bytes) => writer.write_all(&bytes).ok()?,
+            Reaction::Drip(bytes, pause) => {
+                for byte in bytes {
+                    writer.write_all(&[byte]).ok()?;
+                    thread::sleep(pause);
+                }
+            }
+            Reaction::Close(bytes) => return writer.write_all(&bytes).ok(),
+            Reaction::Reset => return socket2::SockRef::from(&writer).set_linger(Some(Duration::ZERO)).ok(),
+            Reaction::Silence => return reader.read(&mut [0]).map(drop).ok(),
+        }
     }
 }
 

@@ -20,7 +20,7 @@ use crate::landing::{OTHER_CLICK_IDS, OtherClickId};
 use crate::lead::contact::Key;
 use crate::lead::data_key::DataKey;
 use crate::lead::normalize::Country;
-use crate::outbox::StoreUrl;
+use crate::outbox::{Order, StoreUrl};
 
 /// Smallest capture: below it no real answer could be judged.
 const MIN_CAPTURE: usize = 16 * 1024;
@@ -101,6 +101,7 @@ pub fn load(sources: &Sources, purpose: Purpose) -> Result<Loaded, ConfigErrors>
                 })
                 .unwrap_or_default(),
             timeout: top.duration("delivery.timeout"),
+            order: if top.text("delivery.order") == "oldest" { Order::Oldest } else { Order::Newest },
         },
         limits: limits(&mut top),
         timeouts: timeouts(&mut top),

@@ -28,7 +28,7 @@ use secrecy::SecretString;
 use crate::glob;
 use crate::landing::OtherClickId;
 use crate::lead::normalize::Country;
-use crate::outbox::StoreUrl;
+use crate::outbox::{Order, StoreUrl};
 
 pub use build::{Loaded, Purpose, load};
 pub use error::{ConfigError, ConfigErrors};
@@ -346,6 +346,8 @@ pub struct DeliveryConfig {
     pub graph_version: String,
     /// Per request.
     pub timeout: Duration,
+    /// In which order a backlog is sent.
+    pub order: Order,
 }
 
 /// `[limits]`.

@@ -177,6 +177,7 @@ pub const SETTINGS: &[Setting] = &[
     row("delivery.graph_endpoint", Kind::Text, "https://graph.facebook.com", "Where Graph is.").flag("graph-endpoint").live(),
     row("delivery.graph_version", Kind::Text, "v26.0", "Version of the Graph API.").flag("graph-version").live(),
     row("delivery.timeout", Kind::Duration, "1500ms", "How long one request to Graph may take (Meta's own advice).").live(),
+    row("delivery.order", Kind::Choice(&["newest", "oldest"]), "newest", "Which leads go first when many wait, after an outage. Fresh ones are worth most to Meta.").live(),
     row("limits.capture_bytes", Kind::Size, "1MiB", "Copy of one submission's text fields, and of one answer. File contents do not count."),
     row("limits.capture_budget", Kind::Size, "64MiB", "All copies together."),
     row("limits.queue", COUNT, "1024", "Submissions that may wait for the lead plane."),

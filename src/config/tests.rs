@@ -3,6 +3,7 @@
 use std::io::Write as _;
 
 use super::*;
+use crate::outbox::Order;
 
 fn sources(file: &str, env: &[(&str, &str)], flags: &[(&str, &str)]) -> (tempfile::NamedTempFile, Sources) {
     let mut temp = tempfile::NamedTempFile::new().unwrap();
@@ -23,7 +24,8 @@ const LEAST: &[(&str, &str)] = &[
 
 #[test]
 fn flag_beats_environment_beats_file() {
-    let file = "workers = 3\n[delivery]\ngraph_version = \"v22.0\"\ngraph_endpoint = \"https://file.example\"\n";
+    let file = "workers = 3\n[delivery]\ngraph_version = \"v22.0\"\ngraph_endpoint = \"https://file.example\"\n\
+                order = \"oldest\"\n";
     let mut env = LEAST.to_vec();
     env.extend([("CAPI_GRAPH_ENDPOINT", "https://env.example"), ("CAPI_WORKERS", "4")]);
     let (_temp, sources) = sources(file, &env, &[("workers", "5")]);
@@ -31,6 +33,7 @@ fn flag_beats_environment_beats_file() {
     assert_eq!(config.workers, 5);
     assert_eq!(config.delivery.graph_endpoint, "https://env.example");
     assert_eq!(config.delivery.graph_version, "v22.0");
+    assert_eq!(config.delivery.order, Order::Oldest);
 }
 
 #[test]

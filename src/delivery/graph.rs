@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use jiff::fmt::rfc2822::DateTimeParser;
+use reqwest::header::{DATE, HeaderMap};
 use secrecy::ExposeSecret;
 use serde_json::{Map, Value, json};
 
 use super::classify::{Answer, classify};
-use super::retry;
+use super::usage;
 use crate::config::{DeliveryConfig, Pixel};
 
 /// Shown in Events Manager as the integration's name. Fewer than 23 characters, by Meta's rule.
@@ -36,6 +37,17 @@ pub struct Reply {
     pub answer: Answer,
     /// Graph's own wish.
     pub wait: Option<Duration>,
+    /// By its usage headers a throttle is near.
+    pub nearly_full: bool,
+    /// Graph's clock, Unix seconds.
+    pub date: Option<u64>,
+}
+
+impl Reply {
+    /// No answer came. `in_doubt`: the request had left.
+    pub const fn none(in_doubt: bool) -> Self {
+        Self { answer: Answer::none(in_doubt), wait: None, nearly_full: false, date: None }
+    }
 }
 
 /// Sends events. Never fails: no answer is an answer too.
@@ -68,11 +80,13 @@ pub async fn send(
             // Without a connection nothing has left.
             let in_doubt = !error.is_connect();
             tracing::debug!(error = %error.without_url(), pixel = pixel.id, in_doubt, "no answer from Graph");
-            return Reply { answer: Answer::none(in_doubt), wait: None };
+            return Reply::none(in_doubt);
         }
     };
     let status = response.status().as_u16();
-    let wait = asked_to_wait(response.headers());
+    let wait = usage::asked_to_wait(response.headers());
+    let nearly_full = usage::is_nearly_used_up(response.headers());
+    let date = date(response.headers());
     if let Some(warning) = response.headers().get("x-ad-api-version-warning").and_then(|value| value.to_str().ok()) {
         tracing::warn!(warning, version = config.graph_version, "Graph says that this API version is ending");
     }
@@ -81,22 +95,16 @@ pub async fn send(
         match response.chunk().await {
             Ok(Some(chunk)) => text.extend_from_slice(&chunk),
             Ok(None) => break,
-            Err(_) => return Reply { answer: Answer::none(true), wait },
+            Err(_) => return Reply { answer: Answer::none(true), wait, nearly_full, date },
         }
     }
-    Reply { answer: classify(status, &text, sent), wait }
+    Reply { answer: classify(status, &text, sent), wait, nearly_full, date }
 }
 
-/// `Retry-After` in seconds, or the minutes until access comes back that the usage headers estimate.
-fn asked_to_wait(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
-    let minutes = || {
-        let usage = headers.get("x-business-use-case-usage")?.to_str().ok()?;
-        let usage: Value = serde_json::from_str(usage).ok()?;
-        let cases = usage.as_object()?.values().filter_map(Value::as_array).flatten();
-        cases.filter_map(|case| case["estimated_time_to_regain_access"].as_u64()).max().filter(|minutes| *minutes > 0)
-    };
-    seconds.or_else(|| minutes().map(|minutes| minutes.saturating_mul(60))).map(retry::asked)
+/// RFC 9110, section 6.6.1. The obsolete forms of a date are not read: nobody has sent them for decades.
+fn date(headers: &HeaderMap) -> Option<u64> {
+    let text = headers.get(DATE)?.to_str().ok()?;
+    u64::try_from(DateTimeParser::new().parse_timestamp(text).ok()?.as_second()).ok()
 }
 
 #[cfg(test)]
@@ -104,15 +112,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn graph_can_ask_for_a_pause_in_two_ways() {
-        let headers = |name: &'static str, value: &'static str| {
-            HeaderMap::from_iter([(name.parse().unwrap(), value.parse().unwrap())])
-        };
-        assert_eq!(asked_to_wait(&headers("retry-after", "7")), Some(Duration::from_secs(7)));
-        let usage = r#"{"1":[{"call_count":100,"estimated_time_to_regain_access":2}],"2":[{"call_count":1}]}"#;
-        assert_eq!(asked_to_wait(&headers("x-business-use-case-usage", usage)), Some(Duration::from_secs(120)));
-        for (name, value) in [("retry-after", "soon"), ("x-business-use-case-usage", "{"), ("x-other", "1")] {
-            assert_eq!(asked_to_wait(&headers(name, value)), None);
+    fn graphs_clock_is_read() {
+        for (text, seconds) in [
+            ("Sun, 06 Nov 1994 08:49:37 GMT", Some(784_111_777)),
+            ("Mon, 06 Nov 1994 08:49:37 GMT", None),
+            ("Wed, 31 Dec 1969 23:59:59 GMT", None),
+            ("yesterday", None),
+        ] {
+            assert_eq!(date(&HeaderMap::from_iter([(DATE, text.parse().unwrap())])), seconds, "{text}");
         }
     }
 
@@ -133,6 +140,7 @@ mod tests {
             graph_endpoint: format!("http://{address}"),
             graph_version: "v26.0".into(),
             timeout: Duration::from_millis(400),
+            order: crate::outbox::Order::Newest,
         };
         let pixel = Pixel {
             id: "1".into(),

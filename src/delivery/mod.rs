@@ -1,10 +1,14 @@
 //! Delivery to Graph: each pixel for itself, on a thread of its own. The data path knows nothing of it, and it nothing of
 //! the data path; it lives on what is in the outbox.
 
+mod batch;
 mod classify;
 mod graph;
+mod pace;
 mod retry;
 mod search;
+mod usage;
+mod verdict;
 mod worker;
 
 use std::collections::HashMap;
@@ -17,10 +21,12 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use crate::clock::{Reading, Timekeeper};
 use crate::config::Config;
 use crate::metrics::{Sample, counters};
 use crate::outbox::Outbox;
-use worker::Worker;
+use pace::Pace;
+use worker::{Clock, Worker};
 
 counters! {
     /// Counters of delivery.
@@ -49,13 +55,17 @@ impl Delivery {
     /// # Errors
     /// When the thread, its runtime or the TLS client cannot be made.
     pub fn start(config: watch::Receiver<Arc<Config>>, outbox: Outbox) -> io::Result<Self> {
+        Self::start_by(config, outbox, Arc::new(Reading::now))
+    }
+
+    fn start_by(config: watch::Receiver<Arc<Config>>, outbox: Outbox, clock: Clock) -> io::Result<Self> {
         let client = graph::client(config.borrow().delivery.timeout).map_err(io::Error::other)?;
         let counts = Arc::new(DeliveryCounts::default());
         let (stop, stopped) = watch::channel(None);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let counted = Arc::clone(&counts);
         let thread = thread::Builder::new().name("delivery".into()).spawn(move || {
-            runtime.block_on(supervise(config, outbox, client, counted, stopped));
+            runtime.block_on(supervise(config, outbox, client, counted, clock, stopped));
         })?;
         Ok(Self { stop, counts, thread })
     }
@@ -82,6 +92,7 @@ async fn supervise(
     outbox: Outbox,
     client: reqwest::Client,
     counts: Arc<DeliveryCounts>,
+    clock: Clock,
     mut stop: watch::Receiver<Option<Instant>>,
 ) {
     let mut tasks = JoinSet::new();
@@ -100,8 +111,15 @@ async fn supervise(
                 client: client.clone(),
                 counts: Arc::clone(&counts),
                 stop: stop.clone(),
+                clock: Arc::clone(&clock),
+                time: Timekeeper::new(clock()),
+                pace: Pace::default(),
+                rest: None,
+                failures: 0,
                 limit: worker::MAX_EVENTS,
                 paused: false,
+                ahead: 0,
+                learnt: false,
             };
             running.insert(pixel.id.clone(), tasks.spawn(worker.run()).id());
         }

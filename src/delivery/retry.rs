@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::clock::{Moment, after};
 use crate::exchange::UnixMillis;
 
 /// First wait at most.
@@ -16,7 +17,7 @@ pub const PROBE: Duration = Duration::from_secs(60);
 /// Meta refuses a whole request for one event that is older than 7 days; an hour is left for clocks and queues.
 const HORIZON_S: u64 = 7 * 24 * 3600 - 3600;
 /// Meta recognises a repeat by its id for 48 hours from the first one.
-const DOUBT_MS: u64 = 48 * 3600 * 1000;
+const DOUBT: Duration = Duration::from_secs(48 * 3600);
 
 /// Full jitter: anything up to an exponentially growing bound, so that many sidecars do not come back together. `dice` is
 /// any number.
@@ -35,12 +36,13 @@ pub fn asked(seconds: u64) -> Duration {
 
 /// Why a delivery is not worth another attempt.
 #[must_use]
-pub fn given_up(event_time: u64, in_doubt_since: Option<UnixMillis>, now: UnixMillis) -> Option<&'static str> {
-    if event_time.saturating_add(HORIZON_S) < now.as_secs() {
+pub fn given_up(event_time: u64, in_doubt_since: Option<UnixMillis>, moment: Moment) -> Option<&'static str> {
+    if event_time.saturating_add(HORIZON_S) < moment.wall.as_secs() {
         return Some("expired");
     }
-    // A repeat could now count as a second lead.
-    in_doubt_since.filter(|since| since.0.saturating_add(DOUBT_MS) < now.0).map(|_| "ambiguous")
+    // A repeat could now count as a second lead. A doubt of the future is from before the clock was set back.
+    let now = |since: UnixMillis| if since > moment.wall { moment.steady } else { moment.wall };
+    in_doubt_since.filter(|since| after(*since, DOUBT) < now(*since)).map(|_| "ambiguous")
 }
 
 #[cfg(test)]
@@ -61,12 +63,31 @@ mod tests {
 
     #[test]
     fn old_and_doubtful_deliveries_are_given_up() {
-        let now = UnixMillis(1_000_000_000_000);
-        let ago = |hours: u64| UnixMillis(now.0 - hours * 3_600_000);
-        assert_eq!(given_up(ago(1).as_secs(), None, now), None);
-        assert_eq!(given_up(ago(7 * 24 - 2).as_secs(), None, now), None);
-        assert_eq!(given_up(ago(7 * 24).as_secs(), None, now), Some("expired"));
-        assert_eq!(given_up(ago(60).as_secs(), Some(ago(47)), now), None);
-        assert_eq!(given_up(ago(60).as_secs(), Some(ago(49)), now), Some("ambiguous"));
+        const NOW: u64 = 1_000_000_000_000;
+        const HOUR: u64 = 3_600_000;
+        let moment = |set_back| Moment {
+            wall: UnixMillis(NOW),
+            steady: UnixMillis(NOW + set_back * HOUR),
+            doubtful_for: Duration::ZERO,
+        };
+        // Hours since the event, since the first doubt, by which the clock was set back since the program started.
+        for (event, doubt, set_back, reason) in [
+            (1, None, 0, None),
+            (7 * 24 - 2, None, 0, None),
+            (7 * 24, None, 0, Some("expired")),
+            (7 * 24, Some(49), 0, Some("expired")),
+            (60, Some(47), 0, None),
+            (60, Some(49), 0, Some("ambiguous")),
+            // Of a time that is yet to come again.
+            (60, Some(-9), 30, None),
+            (60, Some(-9), 58, Some("ambiguous")),
+            (60, Some(-9), 0, None),
+            (60, Some(47), 240, None),
+        ] {
+            let since = doubt.map(|hours: i64| UnixMillis(NOW.saturating_add_signed(-hours * 3_600_000)));
+            let given_up = given_up((NOW - event * HOUR) / 1000, since, moment(set_back));
+            assert_eq!(given_up, reason, "{event} {doubt:?} {set_back}");
+        }
+        assert_eq!(given_up(u64::MAX, Some(UnixMillis(u64::MAX)), moment(0)), None);
     }
 }

@@ -16,6 +16,7 @@ use super::{
     Admission, Admitted, Choice, Due, Held, Holding, OutboxCounts, Released, Settlement, Store, StoreError, Tie,
     Verdict, Wanted,
 };
+use crate::clock::{Reading, Timekeeper};
 use crate::exchange::UnixMillis;
 
 /// How often what was refused is tried again, and changes by other processes are looked for.
@@ -66,6 +67,7 @@ impl Writer {
 
     pub fn run(mut self, commands: &Receiver<Command>) {
         let (mut ticked, mut swept) = (Instant::now(), Instant::now());
+        let mut clock = Timekeeper::new(Reading::now());
         loop {
             match commands.recv_timeout(TICK.saturating_sub(ticked.elapsed())) {
                 Ok(Command::Close) | Err(RecvTimeoutError::Disconnected) => break,
@@ -76,7 +78,8 @@ impl Writer {
                 ticked = Instant::now();
                 self.tick();
             }
-            if swept.elapsed() >= SWEEP {
+            // Nothing is too old by a clock that has just leapt.
+            if clock.look(Reading::now()).doubtful_for.is_zero() && swept.elapsed() >= SWEEP {
                 swept = Instant::now();
                 let done = self.store.sweep(UnixMillis::now());
                 self.notice("sweeping", &done);
