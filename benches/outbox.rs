@@ -6,7 +6,7 @@
 
 #[path = "../tests/support/redis.rs"]
 mod redis_server;
-#[allow(unused_imports, dead_code, reason = "each bench uses a part of it")]
+#[allow(unused_imports, reason = "each bench uses a part of it")]
 mod support;
 
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! `check`: is the configuration right, and with `--online` are the site and Graph there.
+//! `check`: is the configuration right, and with `--online` are the site, Graph and a shared store there.
 
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::{Exit, complain, say};
 use crate::config::{Config, Loaded, Pixel, Upstream};
+use crate::outbox::{self, StoreUrl};
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -32,6 +33,17 @@ pub fn check(loaded: &Loaded, online: bool) -> Exit {
             say("the site accepts connections");
         }
         Err(problem) => problems.push(problem),
+    }
+    if let StoreUrl::Redis(url) = &config.store.url {
+        match outbox::probe(url) {
+            Ok(warnings) => {
+                say(&format!("store {url}: Redis is there and takes writes"));
+                for warning in warnings {
+                    complain(&format!("warning: {warning}"));
+                }
+            }
+            Err(error) => problems.push(format!("store {url}: {error}; is it running, are user and password right?")),
+        }
     }
     match graph(config) {
         Ok(lines) => {

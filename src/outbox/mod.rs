@@ -33,7 +33,7 @@ pub use admission::{Admission, Admitted, SEEN_FOR, SuppliedId, TIE_BYTES, Tie, r
 pub use error::StoreError;
 pub use held::{Choice, Held, Holding, Released};
 pub use pages::PageRow;
-pub use redis::{RedisInspector, RedisStore, RedisUrl};
+pub use redis::{RedisInspector, RedisStore, RedisUrl, probe};
 pub use shared::SharedStore;
 pub use sqlite::{SqliteInspector, SqliteStore};
 pub use store::{Store, Tally};

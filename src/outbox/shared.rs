@@ -40,6 +40,8 @@ pub struct SharedStore {
     secret: Option<[u8; 32]>,
     /// Since when Redis is away.
     away: Option<Instant>,
+    /// It was away and nobody has been told yet that what waits there can be sent again.
+    is_news: bool,
     /// How long leads wait in the file before they are sent from there.
     patience: Duration,
 }
@@ -55,7 +57,7 @@ impl SharedStore {
                 "Redis is not there: starting with the local store, and trying to reach it"
             );
         }
-        Self { redis, local, owed: Vec::new(), secret: None, away, patience }
+        Self { redis, local, owed: Vec::new(), secret: None, away, is_news: false, patience }
     }
 
     /// Redis, if it is there, knowing all that it was owed.
@@ -70,6 +72,7 @@ impl SharedStore {
                 return None;
             }
             if let Some(away) = self.away.take() {
+                self.is_news = true;
                 tracing::info!(redis = self.redis.name(), seconds = away.elapsed().as_secs(), "Redis is back");
             }
         }
@@ -259,7 +262,9 @@ impl Store for SharedStore {
         }
         let Some(local) = &mut self.local else { return Ok(Vec::new()) };
         let mut due = local.take_due(wanted)?;
-        due.iter_mut().for_each(|due| due.id = -due.id);
+        for due in &mut due {
+            due.id = -due.id;
+        }
         Ok(due)
     }
 
@@ -277,7 +282,9 @@ impl Store for SharedStore {
         if !own.is_empty()
             && let Some(local) = &mut self.local
         {
-            own.iter_mut().for_each(|settlement| settlement.id = -settlement.id);
+            for settlement in &mut own {
+                settlement.id = -settlement.id;
+            }
             local.settle(&own, now)?;
         }
         if !shared.is_empty() && self.ask(|redis| redis.settle(&shared, now)).is_none() {
@@ -349,7 +356,7 @@ impl Store for SharedStore {
         let told = self.ask(|redis| redis.tend(now)).unwrap_or(false);
         let moved = self.move_over()?;
         let own = self.local.as_mut().map_or(Ok(false), |local| local.tend(now))?;
-        Ok(told || moved || own)
+        Ok(std::mem::take(&mut self.is_news) || told || moved || own)
     }
 
     fn sweep(&mut self, now: UnixMillis) -> Result<(), StoreError> {

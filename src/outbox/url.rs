@@ -11,7 +11,7 @@ pub enum StoreUrl {
     /// A file of this machine.
     Sqlite(PathBuf),
     /// A server that replicas share.
-    Redis(RedisUrl),
+    Redis(Box<RedisUrl>),
 }
 
 impl StoreUrl {
@@ -21,7 +21,7 @@ impl StoreUrl {
     /// What is wrong with it, without any of it: it may hold a password.
     pub fn parse(text: &str) -> Result<Self, String> {
         if let Some(redis) = RedisUrl::parse(text) {
-            return redis.map(Self::Redis);
+            return redis.map(|url| Self::Redis(Box::new(url)));
         }
         match text.strip_prefix("sqlite:") {
             Some(path) if !path.is_empty() => Ok(Self::Sqlite(path.strip_prefix("//").unwrap_or(path).into())),

@@ -1,7 +1,6 @@
 //! Whether a Redis can be trusted with leads: it must take writes, and should have them on disk when it says so.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{Mutex, PoisonError};
 
 use redis::{ConnectionLike, RedisResult, Script, Value, cmd};
 
@@ -10,17 +9,12 @@ use super::url::RedisUrl;
 /// What was said already: a connection that comes and goes must not fill the log.
 static SAID: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-/// Fails when it takes no writes (a replica, out of memory, cannot persist), and warns when it could lose what it took.
+/// Fails when it takes no writes, and logs what could lose leads, once.
 ///
 /// # Errors
 /// As the client library says it.
 pub fn check(link: &mut dyn ConnectionLike, url: &RedisUrl) -> RedisResult<()> {
-    // Inside a script, so that in a cluster it goes where our keys are.
-    let probe = "redis.call('SET', KEYS[1] .. ':probe', '1', 'PX', 1000)
-                 return { redis.call('INFO', 'persistence'), redis.call('INFO', 'memory') }";
-    let (persistence, memory): (String, String) = Script::new(probe).key(format!("{{{}}}", url.prefix)).invoke(link)?;
-    let policy = cmd("CONFIG").arg("GET").arg("appendfsync").query::<Value>(link).ok();
-    for warning in warnings(&persistence, &memory, policy.as_ref()) {
+    for warning in examine(link, url)? {
         let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
         if !said.contains(&warning) {
             tracing::warn!(redis = %url, "{warning}");
@@ -28,6 +22,19 @@ pub fn check(link: &mut dyn ConnectionLike, url: &RedisUrl) -> RedisResult<()> {
         }
     }
     Ok(())
+}
+
+/// Fails when it takes no writes (a replica, out of memory, cannot persist); tells what could lose what it took.
+///
+/// # Errors
+/// As the client library says it.
+pub fn examine(link: &mut dyn ConnectionLike, url: &RedisUrl) -> RedisResult<Vec<String>> {
+    // Inside a script, so that in a cluster it goes where our keys are.
+    let probe = "redis.call('SET', KEYS[1] .. ':probe', '1', 'PX', 1000)
+                 return { redis.call('INFO', 'persistence'), redis.call('INFO', 'memory') }";
+    let (persistence, memory): (String, String) = Script::new(probe).key(format!("{{{}}}", url.prefix)).invoke(link)?;
+    let policy = cmd("CONFIG").arg("GET").arg("appendfsync").query::<Value>(link).ok();
+    Ok(warnings(&persistence, &memory, policy.as_ref()))
 }
 
 /// <https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/>, and on eviction

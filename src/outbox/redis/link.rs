@@ -1,7 +1,7 @@
 //! The connection to Redis: making it, losing it, making it again on a thread of its own, so that nobody waits for a host
 //! that does not answer.
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, channel};
+use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::Duration;
@@ -29,27 +29,20 @@ const AT_START: Duration = Duration::from_secs(3);
 pub struct Linked {
     url: RedisUrl,
     link: Option<Link>,
-    coming: Option<Receiver<Link>>,
+    /// `None` tells that the first attempt failed.
+    coming: Option<Receiver<Option<Link>>>,
     /// Threads that still try notice by this that nobody wants their connection any more.
     wanted: Arc<()>,
 }
 
 impl Linked {
     /// Connects, and waits a moment for it.
-    ///
-    /// # Errors
-    /// When the server is there and refuses us for good: a wrong password, not a Redis.
     pub fn new(url: RedisUrl) -> Self {
         let mut linked = Self { url, link: None, coming: None, wanted: Arc::default() };
         linked.reconnect();
-        if let Some(coming) = &linked.coming {
-            match coming.recv_timeout(AT_START) {
-                Ok(link) => {
-                    linked.link = Some(link);
-                    linked.coming = None;
-                }
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
-            }
+        if let Some(Ok(Some(link))) = linked.coming.as_ref().map(|coming| coming.recv_timeout(AT_START)) {
+            linked.link = Some(link);
+            linked.coming = None;
         }
         linked
     }
@@ -58,11 +51,11 @@ impl Linked {
     pub fn get(&mut self) -> Option<&mut Link> {
         if self.link.is_none() {
             match self.coming.as_ref().map(Receiver::try_recv) {
-                Some(Ok(link)) => {
+                Some(Ok(Some(link))) => {
                     self.link = Some(link);
                     self.coming = None;
                 }
-                Some(Err(TryRecvError::Empty)) => {}
+                Some(Ok(None) | Err(TryRecvError::Empty)) => {}
                 Some(Err(TryRecvError::Disconnected)) | None => self.reconnect(),
             }
         }
@@ -79,12 +72,18 @@ impl Linked {
         let (sender, receiver) = channel();
         let (url, wanted) = (self.url.clone(), Arc::downgrade(&self.wanted));
         let keep_trying = move || {
+            let mut failed = false;
             while Weak::upgrade(&wanted).is_some() {
                 match connect(&url).and_then(|mut link| health::check(&mut *link, &url).map(|()| link)) {
                     Ok(link) => {
                         // Nobody there any more: then nobody misses it.
-                        drop(sender.send(link));
+                        drop(sender.send(Some(link)));
                         return;
+                    }
+                    // Said once, since it tells a wrong password from a server that is not there.
+                    Err(error) if !std::mem::replace(&mut failed, true) => {
+                        tracing::warn!(%error, redis = %url, "no connection to Redis; trying on");
+                        drop(sender.send(None));
                     }
                     Err(error) => tracing::debug!(%error, redis = %url, "no connection yet"),
                 }

@@ -227,6 +227,15 @@ impl RedisStore {
     }
 }
 
+/// Whether a Redis is there and takes writes, and what could lose leads.
+///
+/// # Errors
+/// When it is not, or does not.
+pub fn probe(url: &RedisUrl) -> Result<Vec<String>, StoreError> {
+    let examined = link::connect(url).and_then(|mut link| health::examine(&mut *link, url));
+    examined.map_err(|error| StoreError::Redis(error.to_string()))
+}
+
 impl Store for RedisStore {
     fn name(&self) -> String {
         self.name.clone()
@@ -374,7 +383,7 @@ impl Store for RedisStore {
     }
 
     fn tend(&mut self, _now: UnixMillis) -> Result<bool, StoreError> {
-        if self.renewed.elapsed() < RENEW && self.news.is_some() {
+        if self.renewed.elapsed() < RENEW {
             let key = self.keys.key("news");
             let news: Option<u64> = self.ask(|link| redis::cmd("GET").arg(key).query(link))?;
             return Ok(std::mem::replace(&mut self.news, news) != news);

@@ -44,6 +44,7 @@ impl RedisUrl {
     ///
     /// # Errors
     /// What is wrong with it, without any of it: it may hold a password.
+    #[must_use]
     pub fn parse(text: &str) -> Option<Result<Self, String>> {
         let (scheme, rest) = text.split_once("://")?;
         let (tls, kind) = match scheme {
@@ -140,10 +141,10 @@ impl fmt::Display for RedisUrl {
             Kind::Cluster => "+cluster",
             Kind::Sentinel(_) => "+sentinel",
         };
-        let hosts = self.hosts.iter().map(|(host, port)| match host.contains(':') {
-            true => format!("[{host}]:{port}"),
-            false => format!("{host}:{port}"),
-        });
+        let hosts = self
+            .hosts
+            .iter()
+            .map(|(host, port)| if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") });
         write!(f, "redis{}{kind}://{}", if self.tls { "s" } else { "" }, hosts.collect::<Vec<_>>().join(","))?;
         if let Kind::Sentinel(master) = &self.kind {
             write!(f, "/{master}")?;
