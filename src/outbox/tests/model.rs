@@ -106,10 +106,10 @@ impl<'a> Both<'a> {
             Step::Settle(ends) => {
                 let picked = self.plain.picked(ends).into_iter();
                 let settlements: Vec<_> = picked
-                    .map(|(nth, end)| {
+                    .map(|(nth, verdict)| {
                         let (event, pixel) = self.plain.names(nth);
                         let id = self.numbers[&(event.to_owned(), pixel.to_owned())];
-                        settlement(id, self.plain.verdict(nth, end))
+                        settlement(id, verdict)
                     })
                     .collect();
                 self.store().settle(&settlements, now).unwrap();

@@ -84,8 +84,8 @@ impl Plain {
             }
             Step::Take(take) => Answer::Taken(self.take(take)),
             Step::Settle(ends) => {
-                for (nth, end) in self.picked(ends) {
-                    self.settle(nth, end);
+                for (nth, verdict) in self.picked(ends) {
+                    self.settle(nth, verdict);
                 }
                 Answer::Done
             }

@@ -45,20 +45,20 @@ impl Plain {
         waiting.map(|delivery| self.due_at(delivery).max(self.now)).min()
     }
 
-    /// Of what is on its way, each once.
-    pub fn picked(&self, ends: &[(Index, End)]) -> Vec<(usize, End)> {
+    /// Of what is on its way, each once, and what is said of it.
+    pub fn picked(&self, ends: &[(Index, End)]) -> Vec<(usize, Verdict)> {
         let mut taken: Vec<_> = (0..self.deliveries.len()).filter(|&nth| self.deliveries[nth].taken).collect();
         let mut picked = Vec::new();
         for (index, end) in ends {
             if !taken.is_empty() {
-                picked.push((taken.remove(index.index(taken.len())), *end));
+                let nth = taken.remove(index.index(taken.len()));
+                picked.push((nth, self.verdict(nth, *end)));
             }
         }
         picked
     }
 
-    /// What is said of it to the store.
-    pub fn verdict(&self, nth: usize, end: End) -> Verdict {
+    fn verdict(&self, nth: usize, end: End) -> Verdict {
         match end {
             End::Delivered => Verdict::Delivered,
             End::Refused => Verdict::Refused,
@@ -73,8 +73,7 @@ impl Plain {
         }
     }
 
-    pub(super) fn settle(&mut self, nth: usize, end: End) {
-        let verdict = self.verdict(nth, end);
+    pub(super) fn settle(&mut self, nth: usize, verdict: Verdict) {
         let delivery = &mut self.deliveries[nth];
         delivery.taken = false;
         if delivery.dropped || (delivery.state != "pending" && verdict != Verdict::Delivered) {
