@@ -83,18 +83,22 @@ pub fn next_due(
     pixel: &str,
     now: UnixMillis,
 ) -> rusqlite::Result<Option<UnixMillis>> {
-    let mut select = connection
-        .prepare_cached("SELECT id, due_at FROM delivery WHERE pixel = ?1 AND state = 'pending' ORDER BY due_at")?;
-    let mut rows = select.query(params![pixel])?;
-    while let Some(row) = rows.next()? {
-        let (id, due_at): (i64, i64) = (row.get(0)?, row.get(1)?);
-        if !in_flight.contains(&id) {
-            let due_at = UnixMillis(u64::try_from(due_at).unwrap_or_default());
-            let latest = now.0.saturating_add(u64::try_from(MAX_WAIT.as_millis()).unwrap_or(u64::MAX));
-            return Ok(Some(if due_at.0 > latest { now } else { due_at }));
+    let latest = millis(now).saturating_add(i64::try_from(MAX_WAIT.as_millis()).unwrap_or(i64::MAX));
+    let first = |of: &str| -> rusqlite::Result<Option<i64>> {
+        let mut select = connection.prepare_cached(&format!(
+            "SELECT id, due_at FROM delivery WHERE pixel = ?1 AND state = 'pending' AND due_at {of} ?2 ORDER BY due_at"
+        ))?;
+        let mut rows = select.query(params![pixel, latest])?;
+        while let Some(row) = rows.next()? {
+            if !in_flight.contains(&row.get(0)?) {
+                return row.get(1).map(Some);
+            }
         }
-    }
-    Ok(None)
+        Ok(None)
+    };
+    // One that waits its turn must not hide one that only seems to.
+    let next = first("<=")?.into_iter().chain(first(">")?.map(|_| millis(now))).min();
+    Ok(next.map(|due_at| UnixMillis(u64::try_from(due_at).unwrap_or_default())))
 }
 
 /// Writes verdicts, all in one transaction.
@@ -106,6 +110,7 @@ pub fn settle(connection: &mut Connection, settlements: &[Settlement], now: Unix
     transaction.commit()
 }
 
+/// Of a delivery that has ended meanwhile (withdrawn, expired), only that Meta has it is news: the ledger keeps why it ended.
 fn settle_one(transaction: &Transaction<'_>, settlement: &Settlement, now: UnixMillis) -> rusqlite::Result<()> {
     let Settlement { id, verdict, code, subcode, fbtrace_id } = settlement;
     let (state, reason) = match verdict {
@@ -113,10 +118,11 @@ fn settle_one(transaction: &Transaction<'_>, settlement: &Settlement, now: UnixM
         Verdict::Refused => ("refused", Some("event_only")),
         Verdict::Dead { reason } => ("dead", Some(*reason)),
         Verdict::Retry { due_at, counts, in_doubt, body, reason } => {
-            transaction
+            let waits = transaction
                 .prepare_cached(
                     "UPDATE delivery SET due_at = ?2, attempts = attempts + ?3, reason = ?4, code = ?5, subcode = ?6,
-                     fbtrace_id = ?7, in_doubt_since = CASE WHEN ?8 THEN in_doubt_since END WHERE id = ?1",
+                     fbtrace_id = ?7, in_doubt_since = CASE WHEN ?8 THEN in_doubt_since END
+                     WHERE id = ?1 AND state = 'pending'",
                 )?
                 .execute(params![
                     id,
@@ -128,12 +134,11 @@ fn settle_one(transaction: &Transaction<'_>, settlement: &Settlement, now: UnixM
                     fbtrace_id,
                     in_doubt
                 ])?;
-            if let Some(body) = body {
+            if let Some(body) = body
+                && waits > 0
+            {
                 transaction
-                    .prepare_cached(
-                        // Not if it was erased meanwhile.
-                        "UPDATE event SET body = ?2 WHERE body <> '' AND id = (SELECT event FROM delivery WHERE id = ?1)",
-                    )?
+                    .prepare_cached("UPDATE event SET body = ?2 WHERE id = (SELECT event FROM delivery WHERE id = ?1)")?
                     .execute(params![id, &**body])?;
             }
             return Ok(());
@@ -142,7 +147,8 @@ fn settle_one(transaction: &Transaction<'_>, settlement: &Settlement, now: UnixM
     transaction
         .prepare_cached(
             "UPDATE delivery SET state = ?2, reason = ?3, code = ?4, subcode = ?5, fbtrace_id = ?6, settled = ?7,
-             attempts = attempts + 1, in_doubt_since = NULL WHERE id = ?1",
+             attempts = attempts + 1, in_doubt_since = NULL
+             WHERE id = ?1 AND (state = 'pending' OR ?2 = 'delivered')",
         )?
         .execute(params![id, state, reason, code, subcode, fbtrace_id, millis(now)])?;
     erase_unneeded(transaction, *id)

@@ -2,13 +2,15 @@
 //! <https://www.sqlite.org/wal.html>, <https://www.sqlite.org/pragma.html#pragma_synchronous>
 
 mod admit;
-pub mod deliveries;
+mod deliveries;
 mod held;
 mod inspect;
 mod pages;
 mod parked;
 mod schema;
-pub mod sweep;
+mod sweep;
+#[cfg(test)]
+mod tests;
 mod withdraw;
 
 use std::collections::HashSet;
@@ -214,7 +216,7 @@ impl Store for SqliteStore {
     }
 
     fn sweep(&mut self, now: UnixMillis) -> Result<(), StoreError> {
-        Ok(sweep::sweep(&self.connection, now)?)
+        Ok(sweep::sweep(&self.connection, &self.in_flight, now)?)
     }
 
     /// The file broke while running: what is in memory is still good, so it goes into a new one.

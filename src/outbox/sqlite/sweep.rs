@@ -1,5 +1,6 @@
 //! What is kept no longer than it is needed.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, params};
@@ -21,7 +22,7 @@ const HELD_TOO_LONG_MS: i64 = 60 * 1000;
 const CHUNK: i64 = 500;
 
 /// One round; called now and then.
-pub fn sweep(connection: &Connection, now: UnixMillis) -> rusqlite::Result<()> {
+pub fn sweep(connection: &Connection, in_flight: &HashSet<i64>, now: UnixMillis) -> rusqlite::Result<()> {
     let seen = millis(now) - i64::try_from(SEEN_FOR.as_millis()).unwrap_or(i64::MAX);
     connection.execute(
         "DELETE FROM submission WHERE fingerprint IN (SELECT fingerprint FROM submission WHERE seen <= ?1 LIMIT ?2)",
@@ -31,12 +32,7 @@ pub fn sweep(connection: &Connection, now: UnixMillis) -> rusqlite::Result<()> {
         "DELETE FROM supplied WHERE (id, contact) IN (SELECT id, contact FROM supplied WHERE seen <= ?1 LIMIT ?2)",
         params![seen, CHUNK],
     )?;
-    // Of a pixel that is no longer configured: nobody else gives them up.
-    connection.execute(
-        "UPDATE delivery SET state = 'dead', reason = 'expired', settled = ?3 WHERE id IN
-         (SELECT id FROM delivery WHERE state = 'pending' AND event_time < ?1 LIMIT ?2)",
-        params![millis(now) / 1000 - DEAD_BODIES_S, CHUNK, millis(now)],
-    )?;
+    give_up(connection, in_flight, now)?;
     connection.execute(
         "UPDATE event SET body = '' WHERE id IN (SELECT id FROM event WHERE body <> '' AND event_time < ?1
          AND NOT EXISTS (SELECT 1 FROM delivery WHERE event = event.id AND state = 'pending') LIMIT ?2)",
@@ -76,4 +72,22 @@ pub fn sweep(connection: &Connection, now: UnixMillis) -> rusqlite::Result<()> {
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Ok(()),
         cut => cut,
     }
+}
+
+/// Of a pixel that is no longer configured: nobody else gives them up. What is on its way is left to whoever has it.
+fn give_up(connection: &Connection, in_flight: &HashSet<i64>, now: UnixMillis) -> rusqlite::Result<()> {
+    let too_old = millis(now) / 1000 - DEAD_BODIES_S;
+    let ids: Vec<i64> = connection
+        .prepare_cached("SELECT id FROM delivery WHERE state = 'pending' AND event_time < ?1 LIMIT ?2")?
+        .query_map(params![too_old, CHUNK], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    for id in ids.iter().filter(|id| !in_flight.contains(id)) {
+        connection
+            .prepare_cached(
+                "UPDATE delivery SET state = 'dead', reason = 'expired', settled = ?2, in_doubt_since = NULL
+                 WHERE id = ?1 AND state = 'pending'",
+            )?
+            .execute(params![id, millis(now)])?;
+    }
+    Ok(())
 }

@@ -26,14 +26,17 @@ local function out_of_line(id, pixel)
   for _, kind in ipairs(KINDS) do call('ZREM', set_of(kind, pixel), member(id)) end
 end
 
-local function into_line(id, now)
-  local d = call('HMGET', key_of_delivery(id), 'pixel', 'due', 'time', 'only')
+local function to_the_front(id)
+  local d = call('HMGET', key_of_delivery(id), 'pixel', 'time', 'only')
   out_of_line(id, d[1])
-  if tonumber(d[2]) > now then
-    call('ZADD', set_of('later', d[1]), d[2], member(id))
-  else
-    call('ZADD', set_of(d[4] == '1' and 'bare' or 'ready', d[1]), d[3], member(id))
-  end
+  call('ZADD', set_of(d[3] == '1' and 'bare' or 'ready', d[1]), d[2], member(id))
+end
+
+local function into_line(id, now)
+  local d = call('HMGET', key_of_delivery(id), 'pixel', 'due')
+  if tonumber(d[2]) <= now then return to_the_front(id) end
+  out_of_line(id, d[1])
+  call('ZADD', set_of('later', d[1]), d[2], member(id))
 end
 
 -- The event's body, and by what its browser could be known.

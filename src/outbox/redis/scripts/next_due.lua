@@ -1,12 +1,10 @@
 -- ARGV: now, pixel, owner, longest wait. Answers Unix milliseconds by the caller's clock, or nothing.
 local now, pixel = tonumber(ARGV[1]), ARGV[2]
 if call('ZCARD', set_of('ready', pixel)) + call('ZCARD', set_of('bare', pixel)) > 0 then return number(now) end
-local soonest = nil
+-- What seems to be put off for longer than anything is was so before the clock was set back.
+if call('ZCOUNT', set_of('later', pixel), '(' .. (now + tonumber(ARGV[4])), '+inf') > 0 then return number(now) end
 local first = call('ZRANGE', set_of('later', pixel), 0, 0, 'WITHSCORES')
-if first[2] then
-  local due = tonumber(first[2])
-  soonest = due > now + tonumber(ARGV[4]) and now or due
-end
+local soonest = tonumber(first[2])
 -- Somebody else's may have to be taken over.
 local clock = server_millis()
 local leased = call('ZRANGE', set_of('leased', pixel), 0, 999, 'WITHSCORES')

@@ -8,8 +8,8 @@ for i = 3, #ARGV do
   if not d[1] then
     -- An operator has removed it meanwhile.
   elseif v.state ~= 'pending' then
-    -- Whoever says so, Meta's word stands; and nothing takes back that Meta has it.
-    if d[1] ~= 'delivered' or v.state == 'delivered' then
+    -- Whoever says so, Meta has it; of what has ended meanwhile, nothing else is news: the ledger keeps why it ended.
+    if d[1] == 'pending' or v.state == 'delivered' then
       end_delivery(v.delivery, v.state, v.reason, now)
       call('HSET', key, unpack(told))
       call('HINCRBY', key, 'attempts', 1)

@@ -1,14 +1,22 @@
 -- ARGV: now, how many at once, how long Meta takes an event (ms), how long the ledger is kept (ms), how long what is held
 -- may be overdue (ms), how long pages are kept (ms).
 local now, most = tonumber(ARGV[1]), tonumber(ARGV[2])
+local clock = server_millis()
 local too_old = math.floor((now - tonumber(ARGV[3])) / 1000)
 for _, event in ipairs(call('ZRANGEBYSCORE', P .. 'bodies', '-inf', '(' .. too_old, 'LIMIT', 0, most)) do
   local waits = false
   for _, id in ipairs(deliveries_of(event)) do
-    local d = call('HMGET', key_of_delivery(id), 'state', 'owner')
-    -- Of a pixel that is no longer configured: nobody else gives them up.
-    if d[1] == 'pending' and not d[2] then end_delivery(id, 'dead', 'expired', now) end
-    waits = waits or (d[1] == 'pending' and d[2])
+    local d = call('HMGET', key_of_delivery(id), 'state', 'pixel')
+    if d[1] == 'pending' then
+      -- On its way, and not with somebody who is dead.
+      local lease = call('ZSCORE', set_of('leased', d[2]), member(id))
+      if lease and tonumber(lease) > clock then
+        waits = true
+      else
+        -- Of a pixel that is no longer configured: nobody else gives them up.
+        end_delivery(id, 'dead', 'expired', now)
+      end
+    end
   end
   if not waits then erase(event) end
 end

@@ -14,29 +14,34 @@ for _, id in ipairs(call('ZRANGEBYSCORE', set_of('later', pixel), '-inf', now, '
 end
 -- Nothing is put off for so long: these were before the clock was set back.
 for _, id in ipairs(call('ZRANGEBYSCORE', set_of('later', pixel), '(' .. (now + wait), '+inf', 'LIMIT', 0, AT_ONCE)) do
-  call('HSET', key_of_delivery(id), 'due', number(now))
-  into_line(id, now)
+  to_the_front(id)
 end
 
 local taken, size = {}, 0
 local function take(kind, most)
   local from = set_of(kind, pixel)
   local range = ARGV[5] == 'oldest' and 'ZRANGE' or 'ZREVRANGE'
-  for _, id in ipairs(call(range, from, 0, most - 1)) do
-    local key = key_of_delivery(id)
-    local d = call('HMGET', key, 'event', 'id', 'time', 'only', 'attempts', 'in_doubt', 'due')
-    local body = call('HGET', key_of_event(d[1]), 'body')
-    size = size + #body
-    if size > bytes and #taken > 0 then return end
-    if tonumber(d[7]) > now then
-      -- It was due by a clock that has been set back since.
-      into_line(id, now)
-    else
-      call('ZREM', from, id)
-      call('ZADD', set_of('leased', pixel), clock + tonumber(ARGV[7]), id)
-      call('HSET', key, 'owner', owner)
-      call('HSETNX', key, 'in_doubt', number(now))
-      table.insert(taken, { number(id), d[2], d[3], body, d[4], d[5], d[6] or '' })
+  while #taken < most do
+    -- Each of them leaves this line, so the next round sees others.
+    local ids = call(range, from, 0, most - #taken - 1)
+    if #ids == 0 then return end
+    for _, id in ipairs(ids) do
+      local key = key_of_delivery(id)
+      local d = call('HMGET', key, 'event', 'id', 'time', 'only', 'attempts', 'in_doubt', 'due')
+      local due = tonumber(d[7])
+      if due > now and due <= now + wait then
+        -- It was due by a clock that has been set back since.
+        into_line(id, now)
+      else
+        local body = call('HGET', key_of_event(d[1]), 'body')
+        size = size + #body
+        if size > bytes and #taken > 0 then return end
+        call('ZREM', from, id)
+        call('ZADD', set_of('leased', pixel), clock + tonumber(ARGV[7]), id)
+        call('HSET', key, 'owner', owner)
+        call('HSETNX', key, 'in_doubt', number(now))
+        table.insert(taken, { number(id), d[2], d[3], body, d[4], d[5], d[6] or '' })
+      end
     end
   end
 end
