@@ -67,7 +67,8 @@ fn each_of_metas_rules_refuses_the_event_that_breaks_it_and_no_other() {
 #[test]
 fn an_event_that_graph_stumbles_over_every_time_holds_up_no_others() {
     // Not refused as invalid: that could be isolated at once. A 500, an unknown code, a lost answer look like an outage.
-    for (status, answer) in [(500, r#"{"error":{"code":1}}"#), (400, r#"{"error":{"code":987654}}"#), (502, "<html>")] {
+    let stumbles = [(500, r#"{"error":{"code":1}}"#), (400, r#"{"error":{"code":987654}}"#), (502, "<html>")];
+    each(&stumbles, |&(status, answer)| {
         let stage = Stage::set();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -86,7 +87,7 @@ fn an_event_that_graph_stumbles_over_every_time_holds_up_no_others() {
         stage.wait_for("delivered", 4);
         assert_eq!(stage.rows("pending").len(), 1);
         delivery.shutdown(Duration::from_secs(1));
-    }
+    });
 }
 
 #[test]
