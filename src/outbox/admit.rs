@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 
 use super::{Admission, Admitted, SEEN_FOR};
 use crate::exchange::UnixMillis;
+use crate::failpoint;
 
 /// Admits all of them or none. The write lock is taken at the beginning, so nothing can come between the questions and
 /// the answers; the primary keys hold even if it could.
@@ -14,7 +15,9 @@ pub fn admit(
 ) -> rusqlite::Result<Vec<Admitted>> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let admitted = admissions.iter().map(|admission| one(&transaction, admission, now)).collect::<Result<_, _>>()?;
+    failpoint::pass("before_commit");
     transaction.commit()?;
+    failpoint::pass("after_commit");
     Ok(admitted)
 }
 

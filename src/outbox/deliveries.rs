@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehav
 use super::admit::millis;
 use super::{Due, Settlement, Verdict};
 use crate::exchange::UnixMillis;
+use crate::failpoint;
 
 /// No delivery is ever put off for longer. One that seems to be was put off before the clock jumped back, so it is due.
 pub const MAX_WAIT: Duration = Duration::from_secs(6 * 3600);
@@ -35,6 +36,7 @@ pub fn take_due(
         }
     }
     transaction.commit()?;
+    failpoint::pass("taking_due");
     Ok(due)
 }
 
@@ -118,7 +120,10 @@ pub fn settle(connection: &mut Connection, settlements: &[Settlement], now: Unix
     for settlement in settlements {
         settle_one(&transaction, settlement, now)?;
     }
-    transaction.commit()
+    failpoint::pass("before_mark_sent");
+    transaction.commit()?;
+    failpoint::pass("after_mark_sent");
+    Ok(())
 }
 
 fn settle_one(transaction: &Transaction<'_>, settlement: &Settlement, now: UnixMillis) -> rusqlite::Result<()> {

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -322,14 +323,23 @@ impl Process {
     /// The `key=value` address of its "listening" line.
     pub fn address(&self, key: &str) -> SocketAddr {
         let mut found = None;
-        let key = format!("{key}=");
         wait_until("the address to be printed", || {
-            let output = self.output();
-            let line = output.lines().find(|line| line.contains("listening"));
-            found = line.and_then(|line| line.split(&key).nth(1)?.split(' ').next()?.parse().ok());
-            found.is_some() || output.contains("capi-sidecar: ")
+            found = self.said_address(key);
+            found.is_some() || self.output().contains("capi-sidecar: ")
         });
         found.unwrap_or_else(|| panic!("no address; it said:\n{}", self.output()))
+    }
+
+    /// The same, if it has been printed.
+    pub fn said_address(&self, key: &str) -> Option<SocketAddr> {
+        let output = self.output();
+        let line = output.lines().find(|line| line.contains("listening"))?;
+        line.split(&format!("{key}=")).nth(1)?.split(' ').next()?.parse().ok()
+    }
+
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
     }
 
     /// SIGKILL, at once, to it and its children.
@@ -351,6 +361,22 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// The arguments of a sidecar with its store in `dir`, on ports of its own.
+pub fn run_args(dir: &Path, site: &str, graph: &str) -> Vec<String> {
+    let store = format!("sqlite:{}", dir.join("capi.db").display());
+    let flags = [
+        ("listen", "127.0.0.1:0"),
+        ("admin-listen", "127.0.0.1:0"),
+        ("upstream", site),
+        ("graph-endpoint", graph),
+        ("pixel-id", "1234567890"),
+        ("store", &store),
+        ("workers", "2"),
+    ];
+    let flags = flags.iter().flat_map(|(name, value)| [format!("--{name}"), (*value).to_owned()]);
+    std::iter::once("run".to_owned()).chain(flags).collect()
 }
 
 /// A program that may lie where only administrators look.
