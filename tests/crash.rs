@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 
 use graph::Graph;
 use sha2::{Digest, Sha256};
-use support::{PATIENCE, Process, Site, answer, form_post, read_message, run_args, wait_until};
+use support::{PATIENCE, Process, Site, Strace, answer, form_post, read_message, run_args, wait_until};
 
 const GRANTED: &str = "Cookie: cookieyes-consent=consentid:x,consent:yes,action:yes,necessary:yes,advertisement:yes";
 /// Visitors at once, and how often each submits: together 200 submissions a second.
@@ -160,24 +160,15 @@ impl Oracle {
     }
 }
 
-/// The sidecar, armed for this round.
-fn start(dir: &Path, site: &str, graph: &str, death: Option<(Death, usize)>) -> Process {
-    let binary = env!("CARGO_BIN_EXE_capi-sidecar");
-    let mut command = Command::new(binary);
-    let database = dir.join("capi.db").display().to_string();
-    match death {
-        Some((Death::At(point), round)) => drop(command.env("CAPI_FAILPOINT", format!("{point}:{}", 1 + round * 7 % 31))),
-        Some((Death::InCheckpoint, round)) => {
-            command = Command::new("strace");
-            // -D: the sidecar is our child, strace its.
-            command.args(["-f", "-D", "-qqq", "--seccomp-bpf", "-o", "/dev/null", "-P", &database, "-e", "trace=pwrite64"]);
-            command.args(["-e", &format!("inject=pwrite64:signal=SIGKILL:when={}", 1 + round * 7 % 23), binary]);
-        }
-        _ => {}
+/// The sidecar; with a point at which it aborts.
+fn start(dir: &Path, site: &str, graph: &str, point: Option<String>) -> Process {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_capi-sidecar"));
+    command.env("CAPI_ACCESS_TOKEN", "test-token").args(run_args(dir, site, graph));
+    if let Some(point) = point {
+        command.env("CAPI_FAILPOINT", point);
     }
-    command.env("CAPI_ACCESS_TOKEN", "test-token");
     // The bound is another test's subject: here "acknowledged" means "committed".
-    Process::start(command.args(run_args(dir, site, graph)).args(["--store-commit-wait", "20s"]))
+    Process::start(command.args(["--store-commit-wait", "20s"]))
 }
 
 /// Runs the rounds, then lets everything be delivered, and compares.
@@ -189,13 +180,22 @@ fn survive(death: Death, rounds: usize, graph_is_down: bool) {
     let graph_then = if graph_is_down { NO_GRAPH.to_owned() } else { graph.url() };
     let (mut by_itself, mut under_load) = (0, Duration::ZERO);
     for round in 0..rounds {
-        let mut sidecar = start(dir.path(), &site.url(), &graph_then, Some((death, round)));
+        let point = match death {
+            Death::At(point) => Some(format!("{point}:{}", 1 + round * 7 % 31)),
+            Death::Killed | Death::InCheckpoint => None,
+        };
+        let mut sidecar = start(dir.path(), &site.url(), &graph_then, point);
         wait_until("it to listen or to die", || {
             sidecar.said_address("address").is_some() || sidecar.ended().is_some()
         });
         let begun = Instant::now();
         if let Some(address) = sidecar.said_address("address") {
             let over = Arc::new(AtomicBool::new(false));
+            let _strace = matches!(death, Death::InCheckpoint).then(|| {
+                let database = dir.path().join("capi.db").display().to_string();
+                let inject = format!("inject=pwrite64:signal=SIGKILL:when={}", 1 + round * 7 % 23);
+                Strace::on_the_store(&sidecar, &["-P", &database, "-e", "trace=pwrite64", "-e", &inject])
+            });
             let visitors = oracle.visitors(address, &over);
             match death {
                 // Different phases of commit, delivery and checkpoint are hit.

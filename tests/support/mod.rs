@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -250,7 +250,7 @@ impl InProcess {
         Self::run(dir, self.config.clone())
     }
 
-    pub fn store(&self) -> std::path::PathBuf {
+    pub fn store(&self) -> PathBuf {
         self.dir.path().join("capi.db")
     }
 
@@ -360,6 +360,39 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
+    }
+}
+
+/// `strace` on the one thread of a running sidecar that owns the store: system calls of its can be made to fail, or to end
+/// the process. It lets go when it is dropped.
+pub struct Strace(Child);
+
+impl Strace {
+    /// `args`: which calls, and what becomes of them.
+    pub fn on_the_store(sidecar: &Process, args: &[&str]) -> Self {
+        let tasks = format!("/proc/{}/task", sidecar.id());
+        let is_store = |task: &PathBuf| std::fs::read_to_string(task.join("comm")).is_ok_and(|name| name == "outbox\n");
+        let task = std::fs::read_dir(&tasks).unwrap().flatten().map(|task| task.path()).find(is_store);
+        let task = task.expect("the store's thread");
+        let id = task.file_name().unwrap().to_string_lossy().into_owned();
+        let child = Command::new("strace")
+            .args(["-qqq", "-o", "/dev/null", "-p", &id])
+            .args(args)
+            .stdin(Stdio::null())
+            .spawn()
+            .expect("strace is installed");
+        let traced = |status: String| !status.contains("TracerPid:\t0\n");
+        // Gone means traced as well: it was ended at once.
+        wait_until("strace to hold the thread", || std::fs::read_to_string(task.join("status")).map_or(true, traced));
+        Self(child)
+    }
+}
+
+impl Drop for Strace {
+    fn drop(&mut self) {
+        // SIGTERM makes it detach in order.
+        let _ = Command::new("kill").arg(self.0.id().to_string()).stderr(Stdio::null()).status();
+        let _ = self.0.wait();
     }
 }
 
