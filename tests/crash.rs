@@ -185,9 +185,7 @@ fn survive(death: Death, rounds: usize, graph_is_down: bool) {
             Death::Killed | Death::InCheckpoint => None,
         };
         let mut sidecar = start(dir.path(), &site.url(), &graph_then, point);
-        wait_until("it to listen or to die", || {
-            sidecar.said_address("address").is_some() || sidecar.ended().is_some()
-        });
+        wait_until("it to listen or to die", || sidecar.said_address("address").is_some() || sidecar.ended().is_some());
         let begun = Instant::now();
         if let Some(address) = sidecar.said_address("address") {
             let over = Arc::new(AtomicBool::new(false));
@@ -278,7 +276,10 @@ fn compare(oracle: &Oracle, graph: &Graph, wait: impl Fn()) -> String {
     let ids: HashSet<_> = arrived.values().flat_map(BTreeMap::keys).collect();
     assert_eq!(ids.len(), arrived.len(), "two leads under one id");
     let repeated = arrived.values().flat_map(BTreeMap::values).filter(|times| **times > 1).count();
-    format!("{} arrived, {repeated} of them more than once under the same id; 0 lost, 0 foreign, 0 second ids", ids.len())
+    format!(
+        "{} arrived, {repeated} of them more than once under the same id; 0 lost, 0 foreign, 0 second ids",
+        ids.len()
+    )
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! store takes its place behind the same methods.
 
 mod admit;
+mod away;
 mod deliveries;
 mod held;
 pub mod inspect;
@@ -245,10 +246,11 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// Opens or makes the file and starts the writer thread. A corrupt file is set aside and reported.
+    /// Opens or makes the file and starts the writer thread. A corrupt file is set aside and reported; one that a full or
+    /// failing disk keeps from being opened is opened as soon as it can be, and leads wait in memory until then.
     ///
     /// # Errors
-    /// When the file cannot be opened, belongs to another sidecar, or to a newer version.
+    /// When the file has a place where it cannot be, belongs to another sidecar, or to a newer version.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let (commands, receiver): (_, Receiver<Command>) = sync_channel(QUEUE);
         let counts = Arc::new(OutboxCounts::default());

@@ -17,7 +17,7 @@ use super::pages::{PageRow, Unwritten};
 use super::{
     Admission, Admitted, Choice, Due, Held, Holding, OutboxCounts, Released, Settlement, StoreError, Tie, Verdict,
 };
-use super::{admit, deliveries, held, pages, schema, sweep, withdraw};
+use super::{admit, away, deliveries, held, pages, schema, sweep, withdraw};
 use crate::exchange::UnixMillis;
 
 /// How often what was refused is tried again, and changes by other processes are looked for.
@@ -88,10 +88,26 @@ pub enum Command {
     Close,
 }
 
+fn open_file(path: &Path) -> Result<(schema::Lock, Connection), StoreError> {
+    let lock = schema::lock(path)?;
+    Ok((lock, schema::open(path)?))
+}
+
+fn random_secret(path: &Path) -> Result<[u8; 32], StoreError> {
+    let mut secret = [0; 32];
+    let refused = |error: getrandom::Error| StoreError::Open {
+        path: path.to_owned(),
+        source: std::io::Error::other(error.to_string()),
+    };
+    getrandom::fill(&mut secret).map_err(refused)?;
+    Ok(secret)
+}
+
 pub struct Writer {
     path: PathBuf,
     connection: Connection,
-    _lock: schema::Lock,
+    /// `None` as long as the file could not be opened: the connection is to what stands in for it.
+    lock: Option<schema::Lock>,
     counts: Arc<OutboxCounts>,
     news: watch::Sender<u64>,
     /// Handed out and not settled.
@@ -108,12 +124,20 @@ pub struct Writer {
 
 impl Writer {
     pub fn open(path: &Path, counts: Arc<OutboxCounts>, news: watch::Sender<u64>) -> Result<Self, StoreError> {
-        let lock = schema::lock(path)?;
-        let connection = schema::open(path)?;
+        let (lock, connection) = match open_file(path) {
+            Ok((lock, connection)) => (Some(lock), connection),
+            Err(error) if away::may_pass(&error) => {
+                tracing::error!(
+                    %error, store = %path.display(),
+                    "the store cannot be opened: visitors are served, leads wait in memory, and nothing is sent, until it can"
+                );
+                (None, away::stand_in(path, &random_secret(path)?)?)
+            }
+            Err(error) => return Err(error),
+        };
         let mut writer = Self {
             path: path.to_owned(),
             connection,
-            _lock: lock,
             counts,
             news,
             in_flight: HashSet::new(),
@@ -122,7 +146,9 @@ impl Writer {
             unsettled: Vec::new(),
             unwritten: Unwritten::default(),
             data_version: 0,
-            refusing: false,
+            // What stands in refuses, and that has been said.
+            refusing: lock.is_none(),
+            lock,
         };
         writer.data_version = writer.read_data_version()?;
         writer.gauge()?;
@@ -131,13 +157,23 @@ impl Writer {
 
     /// The secret, made at the first call.
     pub fn secret(&self) -> Result<[u8; 32], StoreError> {
-        let mut fresh = [0; 32];
-        getrandom::fill(&mut fresh).map_err(|error| StoreError::Open {
-            path: self.path.clone(),
-            source: std::io::Error::other(error.to_string()),
-        })?;
+        if let Some(secret) = schema::read_secret(&self.connection)? {
+            return Ok(secret);
+        }
+        let fresh = random_secret(&self.path)?;
         schema::keep_secret(&self.connection, &fresh)?;
         Ok(schema::read_secret(&self.connection)?.unwrap_or(fresh))
+    }
+
+    /// Opens the file that could not be opened at the start. If it has a secret of its own, that counts from the next
+    /// start on.
+    fn come_back(&mut self) -> Result<(), StoreError> {
+        let (lock, connection) = open_file(&self.path)?;
+        schema::keep_secret(&connection, &self.secret()?)?;
+        (self.lock, self.connection) = (Some(lock), connection);
+        self.works_again();
+        self.tell();
+        Ok(())
     }
 
     pub fn run(mut self, commands: &Receiver<Command>) {
@@ -289,6 +325,11 @@ impl Writer {
     }
 
     fn tick(&mut self) {
+        if self.lock.is_none()
+            && let Err(error) = self.come_back()
+        {
+            tracing::debug!(%error, "the store still cannot be opened");
+        }
         while !self.ring.is_empty() {
             let batch: Vec<_> = self.ring.iter().take(BATCH).cloned().collect();
             if self.try_admit(&batch).is_err() {

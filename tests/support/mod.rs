@@ -256,9 +256,7 @@ impl InProcess {
 
     /// The value of a metric, labels included in its name.
     pub fn metric(&self, name: &str) -> u64 {
-        let text = send(self.admin, b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").text();
-        let value = |line: &str| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok();
-        text.lines().find_map(value).unwrap_or_default()
+        metric(self.admin, name)
     }
 
     pub fn stop(mut self) {
@@ -386,6 +384,13 @@ impl Strace {
         wait_until("strace to hold the thread", || std::fs::read_to_string(task.join("status")).map_or(true, traced));
         Self(child)
     }
+}
+
+/// The value of a metric, labels included in its name.
+pub fn metric(admin: SocketAddr, name: &str) -> u64 {
+    let text = send(admin, b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").text();
+    let value = |line: &str| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok();
+    text.lines().find_map(value).unwrap_or_default()
 }
 
 impl Drop for Strace {
