@@ -162,6 +162,8 @@ impl Writer {
         }
         let fresh = random_secret(&self.path)?;
         schema::keep_secret(&self.connection, &fresh)?;
+        // Into the file itself, where it is found even if the log cannot be read one day.
+        self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
         Ok(schema::read_secret(&self.connection)?.unwrap_or(fresh))
     }
 
