@@ -16,6 +16,7 @@ pub mod consent;
 pub mod decision;
 pub mod delivery;
 pub mod exchange;
+mod failpoint;
 pub mod form;
 mod glob;
 pub mod intake;

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -249,15 +250,13 @@ impl InProcess {
         Self::run(dir, self.config.clone())
     }
 
-    pub fn store(&self) -> std::path::PathBuf {
+    pub fn store(&self) -> PathBuf {
         self.dir.path().join("capi.db")
     }
 
     /// The value of a metric, labels included in its name.
     pub fn metric(&self, name: &str) -> u64 {
-        let text = send(self.admin, b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").text();
-        let value = |line: &str| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok();
-        text.lines().find_map(value).unwrap_or_default()
+        metric(self.admin, name)
     }
 
     pub fn stop(mut self) {
@@ -322,14 +321,23 @@ impl Process {
     /// The `key=value` address of its "listening" line.
     pub fn address(&self, key: &str) -> SocketAddr {
         let mut found = None;
-        let key = format!("{key}=");
         wait_until("the address to be printed", || {
-            let output = self.output();
-            let line = output.lines().find(|line| line.contains("listening"));
-            found = line.and_then(|line| line.split(&key).nth(1)?.split(' ').next()?.parse().ok());
-            found.is_some() || output.contains("capi-sidecar: ")
+            found = self.said_address(key);
+            found.is_some() || self.output().contains("capi-sidecar: ")
         });
         found.unwrap_or_else(|| panic!("no address; it said:\n{}", self.output()))
+    }
+
+    /// The same, if it has been printed.
+    pub fn said_address(&self, key: &str) -> Option<SocketAddr> {
+        let output = self.output();
+        let line = output.lines().find(|line| line.contains("listening"))?;
+        line.split(&format!("{key}=")).nth(1)?.split(' ').next()?.parse().ok()
+    }
+
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
     }
 
     /// SIGKILL, at once, to it and its children.
@@ -351,6 +359,62 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// `strace` on the one thread of a running sidecar that owns the store: system calls of its can be made to fail, or to end
+/// the process. It lets go when it is dropped.
+pub struct Strace(Child);
+
+impl Strace {
+    /// `args`: which calls, and what becomes of them.
+    pub fn on_the_store(sidecar: &Process, args: &[&str]) -> Self {
+        let tasks = format!("/proc/{}/task", sidecar.id());
+        let is_store = |task: &PathBuf| std::fs::read_to_string(task.join("comm")).is_ok_and(|name| name == "outbox\n");
+        let task = std::fs::read_dir(&tasks).unwrap().flatten().map(|task| task.path()).find(is_store);
+        let task = task.expect("the store's thread");
+        let id = task.file_name().unwrap().to_string_lossy().into_owned();
+        let child = Command::new("strace")
+            .args(["-qqq", "-o", "/dev/null", "-p", &id])
+            .args(args)
+            .stdin(Stdio::null())
+            .spawn()
+            .expect("strace is installed");
+        let traced = |status: String| !status.contains("TracerPid:\t0\n");
+        // Gone means traced as well: it was ended at once.
+        wait_until("strace to hold the thread", || std::fs::read_to_string(task.join("status")).map_or(true, traced));
+        Self(child)
+    }
+}
+
+/// The value of a metric, labels included in its name.
+pub fn metric(admin: SocketAddr, name: &str) -> u64 {
+    let text = send(admin, b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").text();
+    let value = |line: &str| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok();
+    text.lines().find_map(value).unwrap_or_default()
+}
+
+impl Drop for Strace {
+    fn drop(&mut self) {
+        // SIGTERM makes it detach in order.
+        let _ = Command::new("kill").arg(self.0.id().to_string()).stderr(Stdio::null()).status();
+        let _ = self.0.wait();
+    }
+}
+
+/// The arguments of a sidecar with its store in `dir`, on ports of its own.
+pub fn run_args(dir: &Path, site: &str, graph: &str) -> Vec<String> {
+    let store = format!("sqlite:{}", dir.join("capi.db").display());
+    let flags = [
+        ("listen", "127.0.0.1:0"),
+        ("admin-listen", "127.0.0.1:0"),
+        ("upstream", site),
+        ("graph-endpoint", graph),
+        ("pixel-id", "1234567890"),
+        ("store", &store),
+        ("workers", "2"),
+    ];
+    let flags = flags.iter().flat_map(|(name, value)| [format!("--{name}"), (*value).to_owned()]);
+    std::iter::once("run".to_owned()).chain(flags).collect()
 }
 
 /// A program that may lie where only administrators look.

@@ -203,28 +203,6 @@ impl RedisStore {
         self.renewed = Instant::now();
         Ok(std::mem::replace(&mut self.news, news) != news)
     }
-
-    /// Ends all leases, as time does.
-    #[cfg(test)]
-    pub fn end_leases(&mut self, pixel: &str) {
-        let key = self.keys.key(&format!("leased:{pixel}"));
-        let ended =
-            "for _, id in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do redis.call('ZADD', KEYS[1], 1, id) end";
-        self.ask(|link| Script::new(ended).key(key).invoke::<()>(link)).unwrap();
-    }
-
-    /// Forgets submissions, as time does.
-    #[cfg(test)]
-    pub fn forget_seen(&mut self) {
-        let prefix = self.keys.prefix.clone();
-        for kind in ["seen", "supplied"] {
-            let keys: Vec<String> =
-                self.ask(|link| redis::cmd("KEYS").arg(format!("{prefix}:{kind}:*")).query(link)).unwrap();
-            for key in keys {
-                self.ask(|link| redis::cmd("DEL").arg(key).query::<()>(link)).unwrap();
-            }
-        }
-    }
 }
 
 /// Whether a Redis is there and takes writes, and what could lose leads.

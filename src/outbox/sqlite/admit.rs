@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 
 use super::parked;
 use crate::exchange::UnixMillis;
+use crate::failpoint;
 use crate::outbox::{Admission, Admitted, SEEN_FOR};
 
 /// Admits all of them or none. The write lock is taken at the beginning, so nothing can come between the questions and
@@ -17,7 +18,9 @@ pub fn admit(
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let admitted =
         admissions.iter().map(|admission| one(&transaction, admission, parking, now)).collect::<Result<_, _>>()?;
+    failpoint::pass("before_commit");
     transaction.commit()?;
+    failpoint::pass("after_commit");
     Ok(admitted)
 }
 

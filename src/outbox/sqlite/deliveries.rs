@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehav
 
 use super::admit::millis;
 use crate::exchange::UnixMillis;
+use crate::failpoint;
 use crate::outbox::{Due, MAX_WAIT, Order, Settlement, Verdict, Wanted};
 
 /// Picks what is due and notes that it is on its way *before* it is: after a crash in between, Meta may have it.
@@ -24,6 +25,7 @@ pub fn take_due(connection: &mut Connection, in_flight: &HashSet<i64>, wanted: &
         }
     }
     transaction.commit()?;
+    failpoint::pass("taking_due");
     Ok(due)
 }
 
@@ -107,7 +109,10 @@ pub fn settle(connection: &mut Connection, settlements: &[Settlement], now: Unix
     for settlement in settlements {
         settle_one(&transaction, settlement, now)?;
     }
-    transaction.commit()
+    failpoint::pass("before_mark_sent");
+    transaction.commit()?;
+    failpoint::pass("after_mark_sent");
+    Ok(())
 }
 
 /// Of a delivery that has ended meanwhile (withdrawn, expired), only that Meta has it is news: the ledger keeps why it ended.

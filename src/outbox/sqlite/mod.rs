@@ -2,6 +2,7 @@
 //! <https://www.sqlite.org/wal.html>, <https://www.sqlite.org/pragma.html#pragma_synchronous>
 
 mod admit;
+mod away;
 mod deliveries;
 mod held;
 mod inspect;
@@ -25,7 +26,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
     Admission, Admitted, Choice, Due, Held, Holding, PageRow, Released, Settlement, Store, StoreError, Tally, Tie,
-    Wanted,
+    Wanted, random_fingerprint,
 };
 use crate::exchange::UnixMillis;
 pub use inspect::SqliteInspector;
@@ -35,7 +36,8 @@ pub use parked::Parked;
 pub struct SqliteStore {
     path: PathBuf,
     connection: Connection,
-    _lock: schema::Lock,
+    /// `None` as long as the file could not be opened: the connection is to what stands in for it.
+    lock: Option<schema::Lock>,
     /// Handed out and not settled. Only in memory: when the process dies, nobody has them on their way any more.
     in_flight: HashSet<i64>,
     /// Tells whether another process wrote.
@@ -47,17 +49,27 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens or makes the file. A corrupt one is set aside and reported.
+    /// Opens or makes the file. A corrupt one is set aside and reported; one that a full or failing disk keeps from being opened
+    /// is opened as soon as it can be, and takes nothing until then.
     ///
     /// # Errors
-    /// When the file cannot be opened, belongs to another sidecar, or to a newer version.
+    /// When the file has a place where it cannot be, belongs to another sidecar, or to a newer version.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let lock = schema::lock(path)?;
-        let connection = schema::open(path)?;
+        let (lock, connection) = match open_file(path) {
+            Ok((lock, connection)) => (Some(lock), connection),
+            Err(error) if away::may_pass(&error) => {
+                tracing::error!(
+                    %error, store = %path.display(),
+                    "the store cannot be opened: visitors are served, leads wait in memory, and nothing is sent, until it can"
+                );
+                (None, away::stand_in(path, &random_fingerprint())?)
+            }
+            Err(error) => return Err(error),
+        };
         let mut store = Self {
             path: path.to_owned(),
             connection,
-            _lock: lock,
+            lock,
             in_flight: HashSet::new(),
             data_version: 0,
             parking: false,
@@ -101,6 +113,18 @@ impl SqliteStore {
         Ok(schema::adopt_secret(&self.connection, secret)?)
     }
 
+    /// Opens the file that could not be opened at the start. If it has a secret of its own, that counts from the next
+    /// start on.
+    fn come_back(&mut self) -> Result<(), StoreError> {
+        let (lock, connection) = open_file(&self.path)?;
+        if let Some(secret) = schema::read_secret(&self.connection)? {
+            schema::keep_secret(&connection, &secret)?;
+        }
+        (self.lock, self.connection) = (Some(lock), connection);
+        tracing::info!(store = %self.path.display(), "the store could be opened");
+        Ok(())
+    }
+
     fn read_data_version(&self) -> rusqlite::Result<i64> {
         self.connection.pragma_query_value(None, "data_version", |row| row.get(0))
     }
@@ -128,18 +152,24 @@ impl SqliteStore {
     }
 }
 
+fn open_file(path: &Path) -> Result<(schema::Lock, Connection), StoreError> {
+    let lock = schema::lock(path)?;
+    Ok((lock, schema::open(path)?))
+}
+
 impl Store for SqliteStore {
     fn name(&self) -> String {
         self.path.display().to_string()
     }
 
     fn secret(&mut self) -> Result<[u8; 32], StoreError> {
-        let mut fresh = [0; 32];
-        getrandom::fill(&mut fresh).map_err(|error| StoreError::Open {
-            path: self.path.clone(),
-            source: std::io::Error::other(error.to_string()),
-        })?;
+        if let Some(secret) = schema::read_secret(&self.connection)? {
+            return Ok(secret);
+        }
+        let fresh = random_fingerprint();
         schema::keep_secret(&self.connection, &fresh)?;
+        // Into the file itself, where it is found even if the log cannot be read one day.
+        self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
         Ok(schema::read_secret(&self.connection)?.unwrap_or(fresh))
     }
 
@@ -210,6 +240,13 @@ impl Store for SqliteStore {
     }
 
     fn tend(&mut self, _now: UnixMillis) -> Result<bool, StoreError> {
+        if self.lock.is_none() {
+            let back = self.come_back();
+            if let Err(error) = &back {
+                tracing::debug!(%error, "the store still cannot be opened");
+            }
+            return Ok(back.is_ok());
+        }
         // Somebody else wrote: `outbox retry`.
         let version = self.read_data_version()?;
         Ok(std::mem::replace(&mut self.data_version, version) != version)

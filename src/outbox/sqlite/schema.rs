@@ -225,7 +225,8 @@ pub fn check(connection: &Connection) -> Result<u32, StoreError> {
     }
 }
 
-fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+/// Brings it to the newest version.
+pub fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     let found = check(connection)?;
     for (version, migration) in (1..=VERSION).zip(MIGRATIONS).skip_while(|(version, _)| *version <= found) {
         let transaction = connection.transaction()?;
