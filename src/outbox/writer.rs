@@ -62,7 +62,10 @@ pub struct Writer {
 impl Writer {
     pub fn new(store: Box<dyn Store>, counts: Arc<OutboxCounts>, news: watch::Sender<u64>) -> Self {
         let (ring, unsettled, unwritten) = (Ring::default(), Vec::new(), Unwritten::default());
-        Self { store, counts, news, ring, unsettled, unwritten, refusing: false }
+        let mut writer = Self { store, counts, news, ring, unsettled, unwritten, refusing: false };
+        // What an earlier run left is known from the first moment.
+        writer.gauge();
+        writer
     }
 
     pub fn run(mut self, commands: &Receiver<Command>) {
