@@ -36,7 +36,7 @@ pub use pages::PageRow;
 pub use redis::{RedisInspector, RedisStore, RedisUrl, probe};
 pub use shared::SharedStore;
 pub use sqlite::{SqliteInspector, SqliteStore};
-pub use store::{Store, Tally};
+pub use store::{StandIn, Store, Tally};
 pub use url::StoreUrl;
 pub use verdict::{Due, MAX_WAIT, Order, Settlement, Verdict, Wanted};
 use writer::{Command, Writer};

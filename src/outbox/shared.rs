@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use super::sqlite::Parked;
 use super::{
-    Admission, Admitted, Choice, Due, Held, Holding, PageRow, RedisStore, Released, Settlement, SqliteStore, Store,
-    StoreError, Tally, Tie, Wanted,
+    Admission, Admitted, Choice, Due, Held, Holding, PageRow, RedisStore, Released, Settlement, SqliteStore, StandIn,
+    Store, StoreError, Tally, Tie, Wanted,
 };
 use crate::exchange::UnixMillis;
 
@@ -346,10 +346,13 @@ impl Store for SharedStore {
             tally.pending += own.pending;
             tally.dead += own.dead;
             tally.held += own.held;
-            tally.local = own.pending;
         }
-        tally.away = self.away.is_some();
         Ok(tally)
+    }
+
+    fn stand_in(&mut self) -> Result<StandIn, StoreError> {
+        let own = self.local.as_mut().map_or(Ok(Tally::default()), Store::tally)?;
+        Ok(StandIn { pending: own.pending, in_use: self.away.is_some() })
     }
 
     fn tend(&mut self, now: UnixMillis) -> Result<bool, StoreError> {

@@ -55,6 +55,11 @@ pub trait Store: Send {
     /// How much of what there is.
     fn tally(&mut self) -> Result<Tally, StoreError>;
 
+    /// What stands in for it, if anything does.
+    fn stand_in(&mut self) -> Result<StandIn, StoreError> {
+        Ok(StandIn::default())
+    }
+
     /// Called about every second: what has to be done in time. Returns whether somebody else may have made deliveries due.
     fn tend(&mut self, now: UnixMillis) -> Result<bool, StoreError>;
 
@@ -76,8 +81,13 @@ pub struct Tally {
     pub dead: u64,
     /// Submissions that wait for the visitor's choice.
     pub held: u64,
-    /// Of those that wait, how many do so in the file that stands in for a shared store.
-    pub local: u64,
-    /// The shared store is away.
-    pub away: bool,
+}
+
+/// What stands in for a store that is away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StandIn {
+    /// Deliveries that wait in it.
+    pub pending: u64,
+    /// The store is away now.
+    pub in_use: bool,
 }

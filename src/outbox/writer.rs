@@ -230,8 +230,12 @@ impl Writer {
             self.counts.pending.store(tally.pending, Ordering::Relaxed);
             self.counts.dead.store(tally.dead, Ordering::Relaxed);
             self.counts.held.store(tally.held, Ordering::Relaxed);
-            self.counts.local.store(tally.local, Ordering::Relaxed);
-            self.counts.away.store(tally.away.into(), Ordering::Relaxed);
+        }
+        let stand_in = self.store.stand_in();
+        self.notice("counting what waits in the local file", &stand_in);
+        if let Ok(stand_in) = stand_in {
+            self.counts.local.store(stand_in.pending, Ordering::Relaxed);
+            self.counts.away.store(stand_in.in_use.into(), Ordering::Relaxed);
         }
     }
 

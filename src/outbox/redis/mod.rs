@@ -357,7 +357,7 @@ impl Store for RedisStore {
 
     fn tally(&mut self) -> Result<Tally, StoreError> {
         let (pending, dead, held) = self.run(&TALLY, |_| {})?;
-        Ok(Tally { pending, dead, held, ..Tally::default() })
+        Ok(Tally { pending, dead, held })
     }
 
     fn tend(&mut self, _now: UnixMillis) -> Result<bool, StoreError> {

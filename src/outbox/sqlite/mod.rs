@@ -236,7 +236,7 @@ impl Store for SqliteStore {
 
     fn tally(&mut self) -> Result<Tally, StoreError> {
         let held = u64::try_from(held::count(&self.connection)?).unwrap_or_default();
-        Ok(Tally { pending: self.count("pending")?, dead: self.count("dead")?, held, ..Tally::default() })
+        Ok(Tally { pending: self.count("pending")?, dead: self.count("dead")?, held })
     }
 
     fn tend(&mut self, _now: UnixMillis) -> Result<bool, StoreError> {

@@ -80,3 +80,5 @@ macro_rules! contract {
 
 contract!(sqlite, crate::outbox::tests::sqlite_kind::Sqlite::new(), [cfg(test)]);
 contract!(redis, crate::outbox::tests::redis_kind::Redis::new(), [ignore = "needs redis-server"]);
+contract!(replica, crate::outbox::tests::shared_kind::There::new(), [ignore = "needs redis-server"]);
+contract!(alone, crate::outbox::tests::shared_kind::Away::new(), [cfg(test)]);

@@ -4,6 +4,7 @@
 mod contract;
 mod model;
 mod redis_kind;
+mod shared_kind;
 mod sqlite_kind;
 mod writer;
 

@@ -26,6 +26,10 @@ impl Redis {
         self.clone()
     }
 
+    pub fn url(&self) -> &RedisUrl {
+        &self.url
+    }
+
     fn keys(&self, pattern: &str) -> Vec<String> {
         self.server.ask(&format!("KEYS {pattern}")).lines().map(str::to_owned).collect()
     }

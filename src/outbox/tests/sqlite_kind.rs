@@ -15,7 +15,7 @@ impl Sqlite {
         Self { dir: tempfile::tempdir().unwrap(), full: Arc::default() }
     }
 
-    fn path(&self) -> std::path::PathBuf {
+    pub fn path(&self) -> std::path::PathBuf {
         self.dir.path().join("capi.db")
     }
 }

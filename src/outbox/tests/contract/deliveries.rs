@@ -162,7 +162,7 @@ pub fn a_settlement_for_an_unknown_id_harms_nothing(kind: &dyn Kind) {
     let changed = Verdict::Retry { due_at: START, counts: true, in_doubt: true, body, reason: "fbc" };
     let settlements = [
         settlement(9_999_999, Verdict::Delivered),
-        settlement(-1, changed),
+        settlement(-9_999_999, changed),
         settlement(due[0].id, Verdict::Delivered),
         settlement(0, Verdict::Dead { reason: "payload" }),
         settlement(i64::MAX, Verdict::Refused),
