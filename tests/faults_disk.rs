@@ -32,6 +32,15 @@ struct Stage {
     next: usize,
 }
 
+fn submit_as(sidecar: &Process, visitor: usize) {
+    let body = format!("email={}", email(visitor).replace('@', "%40"));
+    let started = Instant::now();
+    let post = form_post("/quote", "shop.example", &[GRANTED], &body);
+    let reply = support::send(sidecar.address("address"), &post);
+    assert_eq!(reply.status(), 303, "{}", sidecar.output());
+    assert!(started.elapsed() < PROMPT, "the answer took {:?}", started.elapsed());
+}
+
 impl Stage {
     fn new() -> Self {
         let (site, _received) = Site::new(|_| answer("303 See Other", &["Location: /thank-you"], ""));
@@ -63,20 +72,11 @@ impl Stage {
     /// New visitors submit, each of them twice, and get the site's answer in time.
     fn submit(&mut self, sidecar: &Process, visitors: usize) {
         for number in self.next..self.next + visitors {
-            self.submit_as(sidecar, number);
-            self.submit_as(sidecar, number);
+            submit_as(sidecar, number);
+            submit_as(sidecar, number);
             self.expected.push(hex::encode(Sha256::digest(email(number))));
         }
         self.next += visitors;
-    }
-
-    fn submit_as(&self, sidecar: &Process, visitor: usize) {
-        let body = format!("email={}", email(visitor).replace('@', "%40"));
-        let started = Instant::now();
-        let post = form_post("/quote", "shop.example", &[GRANTED], &body);
-        let reply = support::send(sidecar.address("address"), &post);
-        assert_eq!(reply.status(), 303, "{}", sidecar.output());
-        assert!(started.elapsed() < PROMPT, "the answer took {:?}", started.elapsed());
     }
 
     /// By the hash of the address, the ids under which it came.
@@ -179,7 +179,7 @@ fn a_disk_that_is_full_at_the_start_costs_no_form_and_no_lead() {
     let mut sidecar = stage.start_under_strace(&["-e", "trace=pwrite64", "-e", "inject=pwrite64:error=ENOSPC"]);
     stage.submit(&sidecar, 5);
     // Known from before: its fingerprint is the same although the file cannot be opened.
-    stage.submit_as(&sidecar, 0);
+    submit_as(&sidecar, 0);
     assert!(sidecar.output().contains("the store cannot be opened"), "{}", sidecar.output());
     let_go(&sidecar);
     stage.submit(&sidecar, 2);

@@ -189,7 +189,12 @@ fn command() -> Command {
 fn outbox_command() -> Command {
     let verb = |name: &'static str, about: &'static str| {
         Command::new(name).about(about).arg(
-            Arg::new("store").long("store").value_name("URL").env("CAPI_STORE").default_value("sqlite:capi-sidecar.db"),
+            Arg::new("store")
+                .long("store")
+                .value_name("URL")
+                .env("CAPI_STORE")
+                .hide_env_values(true)
+                .default_value("sqlite:capi-sidecar.db"),
         )
     };
     let ids = || Arg::new("id").num_args(1..).value_parser(clap::value_parser!(i64)).help("Ids as listed");

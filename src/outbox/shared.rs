@@ -20,6 +20,8 @@ const CHUNK: usize = 32;
 const ROUND: Duration = Duration::from_millis(100);
 /// When to ask again for what is about to move over.
 const SOON: Duration = Duration::from_secs(1);
+/// Who is away again within so short a time was not really back.
+const LASTING: Duration = Duration::from_secs(60);
 /// Debts at most; verdicts are the most of them, and without Redis nothing new gets on its way.
 const MAX_OWED: usize = 10_000;
 
@@ -40,6 +42,8 @@ pub struct SharedStore {
     secret: Option<[u8; 32]>,
     /// Since when Redis is away.
     away: Option<Instant>,
+    /// When it was away before this, and until when.
+    was_away: Option<(Instant, Instant)>,
     /// It was away and nobody has been told yet that what waits there can be sent again.
     is_news: bool,
     /// How long leads wait in the file before they are sent from there.
@@ -57,7 +61,7 @@ impl SharedStore {
                 "Redis is not there: starting with the local store, and trying to reach it"
             );
         }
-        Self { redis, local, owed: Vec::new(), secret: None, away, is_news: false, patience }
+        Self { redis, local, owed: Vec::new(), secret: None, away, was_away: None, is_news: false, patience }
     }
 
     /// Redis, if it is there, knowing all that it was owed.
@@ -73,6 +77,7 @@ impl SharedStore {
             }
             if let Some(away) = self.away.take() {
                 self.is_news = true;
+                self.was_away = Some((away, Instant::now()));
                 tracing::info!(redis = self.redis.name(), seconds = away.elapsed().as_secs(), "Redis is back");
             }
         }
@@ -81,7 +86,9 @@ impl SharedStore {
 
     fn note_away(&mut self, error: Option<&StoreError>) {
         if self.away.is_none() {
-            self.away = Some(Instant::now());
+            // One that comes only to go is away: leads must not wait for it for ever.
+            let lasting = self.was_away.filter(|(_, until)| until.elapsed() < LASTING).map(|(since, _)| since);
+            self.away = Some(lasting.unwrap_or_else(Instant::now));
             let error = error.map(ToString::to_string).unwrap_or_default();
             tracing::error!(
                 redis = self.redis.name(),
@@ -147,13 +154,10 @@ impl SharedStore {
         let Some(local) = &self.local else { return Ok(()) };
         let mut after = 0;
         loop {
-            let parked = local.parked(after, CHUNK)?;
-            let Some(last) = parked.last() else { return Ok(()) };
+            let begun = local.begun(after, CHUNK)?;
+            let Some(last) = begun.last() else { return Ok(()) };
             after = last.event;
-            let begun: Vec<_> = parked.iter().filter(|one| one.begun).collect();
-            if !begun.is_empty() {
-                self.redis.remember(&begun, UnixMillis::now())?;
-            }
+            self.redis.remember(&begun.iter().collect::<Vec<_>>(), UnixMillis::now())?;
         }
     }
 

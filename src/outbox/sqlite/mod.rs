@@ -90,7 +90,15 @@ impl SqliteStore {
 
     /// What waits for the other store, the oldest after this event first.
     pub fn parked(&self, after: i64, limit: usize) -> Result<Vec<Parked>, StoreError> {
-        Ok(parked::read(&self.connection, &self.in_flight, after, limit)?)
+        Ok(parked::read(&self.connection, &self.in_flight, after, limit, false)?)
+    }
+
+    /// Of that, what is sent from here or was: the other store has to hear of it before it takes anything new.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn begun(&self, after: i64, limit: usize) -> Result<Vec<Parked>, StoreError> {
+        Ok(parked::read(&self.connection, &self.in_flight, after, limit, true)?)
     }
 
     /// The other store has these.

@@ -37,20 +37,23 @@ pub fn park(transaction: &Transaction<'_>, event: i64, admission: &Admission) ->
         .map(drop)
 }
 
-/// The oldest of them after the event with this number.
+/// The oldest of them after the event with this number; all, or only those that are begun.
 pub fn read(
     connection: &Connection,
     in_flight: &HashSet<i64>,
     after: i64,
     limit: usize,
+    only_begun: bool,
 ) -> rusqlite::Result<Vec<Parked>> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut select = connection.prepare_cached(
         "SELECT e.id, p.fingerprint, p.supplied_id, p.supplied_contact, p.fallback, e.event_id, e.event_name, e.event_time,
-         e.event_only, e.body FROM parked p JOIN event e ON e.id = p.event WHERE p.event > ?1 ORDER BY p.event LIMIT ?2",
+         e.event_only, e.body FROM parked p JOIN event e ON e.id = p.event WHERE p.event > ?1 AND (NOT ?3 OR EXISTS
+         (SELECT 1 FROM delivery d WHERE d.event = e.id AND
+          (d.state <> 'pending' OR d.attempts > 0 OR d.in_doubt_since IS NOT NULL))) ORDER BY p.event LIMIT ?2",
     )?;
     let mut parked: Vec<Parked> = select
-        .query_map(params![after, limit], |row| {
+        .query_map(params![after, limit, only_begun], |row| {
             let supplied: Option<String> = row.get(2)?;
             let contact: Option<[u8; 32]> = row.get(3)?;
             let body: String = row.get(9)?;

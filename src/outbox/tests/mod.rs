@@ -150,7 +150,7 @@ pub fn duplicate(id: &str) -> Admitted {
 }
 
 pub fn tally(pending: u64, dead: u64, held: u64) -> Tally {
-    Tally { pending, dead, held, ..Tally::default() }
+    Tally { pending, dead, held }
 }
 
 /// Each is newer than those with a smaller number.

@@ -222,7 +222,7 @@ impl Plain {
 
     pub fn tally(&self) -> Tally {
         let count = |state| self.deliveries.iter().filter(|one| one.state == state && !one.dropped).count() as u64;
-        Tally { pending: count("pending"), dead: count("dead"), held: self.held.len() as u64, ..Tally::default() }
+        Tally { pending: count("pending"), dead: count("dead"), held: self.held.len() as u64 }
     }
 
     /// The event and the pixel of a delivery.
