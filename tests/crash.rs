@@ -6,7 +6,7 @@
 //!
 //! What this covers is the death of the process. What it had written is still in the kernel's hands then; that a power
 //! cut loses nothing either follows from an fsync per commit (`synchronous=FULL`), which `faults_disk` sees fail.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::cast_precision_loss)]
 
 #[path = "../examples/demo/graph.rs"]
 mod graph;
@@ -214,7 +214,9 @@ fn survive(death: Death, rounds: usize, graph_is_down: bool) {
             over.store(true, Ordering::Relaxed);
             let ended = sidecar.ended();
             sidecar.kill();
-            visitors.into_iter().for_each(|visitor| visitor.join().unwrap());
+            for visitor in visitors {
+                visitor.join().unwrap();
+            }
             under_load += begun.elapsed();
             by_itself += usize::from(ended.is_some());
         } else {
