@@ -28,6 +28,7 @@ use crate::exchange::UnixMillis;
 use crate::metrics::{Sample, counters};
 pub use held::{Choice, Held, Holding, Released};
 pub use pages::PageRow;
+pub use schema::VERSION as SCHEMA_VERSION;
 use writer::{Command, Writer};
 
 /// Everything one transaction needs: the memory of the submission, the event, and a delivery row per pixel.
