@@ -35,7 +35,7 @@ pub use held::{Choice, Held, Holding, Released};
 pub use pages::PageRow;
 pub use redis::{RedisInspector, RedisStore, RedisUrl, probe};
 pub use shared::SharedStore;
-pub use sqlite::{SqliteInspector, SqliteStore};
+pub use sqlite::{SCHEMA_VERSION, SqliteInspector, SqliteStore};
 pub use store::{StandIn, Store, Tally};
 pub use url::StoreUrl;
 pub use verdict::{Due, MAX_WAIT, Order, Settlement, Verdict, Wanted};

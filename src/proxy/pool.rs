@@ -5,6 +5,7 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -14,7 +15,7 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::body::RequestBody;
 use super::error::Failure;
@@ -24,6 +25,12 @@ use crate::metrics::ProxyCounts;
 /// Idle connections a worker keeps: enough for a burst of a browser's six connections from several visitors; a site's
 /// own worker limit (PHP-FPM's default is far lower) is reached before that.
 const MAX_IDLE: usize = 64;
+
+/// No descriptor left: this process has none, or the whole machine.
+const EMFILE: i32 = 24;
+const ENFILE: i32 = 23;
+/// How long to wait for another visitor's.
+const SHORTAGE: Duration = Duration::from_millis(20);
 
 /// One worker's connections to the site.
 pub struct Pool {
@@ -99,8 +106,7 @@ impl Pool {
 
     /// A new connection.
     pub async fn connect(self: &Rc<Self>) -> Result<Lease, Failure> {
-        let address = (self.upstream.host.as_str(), self.upstream.port);
-        let stream = timeout(self.timeouts.connect, TcpStream::connect(address))
+        let stream = timeout(self.timeouts.connect, self.dial())
             .await
             .map_err(|_| Failure::ConnectTimeout)?
             .map_err(Failure::Connect)?;
@@ -113,6 +119,16 @@ impl Pool {
         });
         self.counts.upstream_opened.fetch_add(1, Ordering::Relaxed);
         Ok(Lease { connection: Connection { sender, task: Some(task) }, pool: Rc::clone(self), reused: false })
+    }
+
+    /// Without a descriptor it waits for one: a form must not fail because of a shortage that passes.
+    async fn dial(&self) -> io::Result<TcpStream> {
+        loop {
+            match TcpStream::connect((self.upstream.host.as_str(), self.upstream.port)).await {
+                Err(error) if matches!(error.raw_os_error(), Some(EMFILE | ENFILE)) => sleep(SHORTAGE).await,
+                dialled => return dialled,
+            }
+        }
     }
 
     fn pop(&self) -> Option<Idle> {
@@ -130,7 +146,7 @@ impl Pool {
     pub async fn tidy(self: Rc<Self>) {
         let pause = self.timeouts.pool_idle.clamp(Duration::from_millis(100), Duration::from_secs(5));
         loop {
-            tokio::time::sleep(pause).await;
+            sleep(pause).await;
             let limit = self.timeouts.pool_idle;
             self.idle.borrow_mut().retain(|idle| idle.since.elapsed() < limit && !idle.connection.sender.is_closed());
         }

@@ -31,6 +31,7 @@ use super::{
 use crate::exchange::UnixMillis;
 pub use inspect::SqliteInspector;
 pub use parked::Parked;
+pub use schema::VERSION as SCHEMA_VERSION;
 
 /// An open store. It owns the only connection that writes while the sidecar runs; the lock file keeps a second one off.
 pub struct SqliteStore {

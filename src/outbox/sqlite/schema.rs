@@ -63,8 +63,6 @@ pub const MIGRATIONS: [&str; VERSION as usize] = [
     -- Of events that wait here for the store that replicas share: with what they are put before that one.
     CREATE TABLE parked (event INTEGER PRIMARY KEY, fingerprint BLOB NOT NULL, supplied_id TEXT, supplied_contact BLOB,
         fallback TEXT NOT NULL) STRICT;
-",
-    "
     -- A number is never used twice (AUTOINCREMENT): an answer to a delivery that was removed while it was on its way is not
     -- taken for one to the next lead, and an operator's `drop 5` means the same tomorrow. Of events as well: `parked` is read
     -- in their order while they are removed.
@@ -96,7 +94,7 @@ pub const MIGRATIONS: [&str; VERSION as usize] = [
 const APPLICATION_ID: u32 = 0x4341_5049;
 
 /// The newest version this program knows.
-pub const VERSION: u32 = 5;
+pub const VERSION: u32 = 4;
 
 /// Keeps a second sidecar off the file for as long as it lives.
 pub struct Lock(#[expect(dead_code, reason = "held, never read")] File);
