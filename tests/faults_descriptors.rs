@@ -133,7 +133,9 @@ fn a_limit_lowered_below_what_is_in_use_delays_forms_and_fails_none() {
     for form in known {
         assert_eq!(form.join().unwrap(), Some(303), "{}", sidecar.output());
     }
-    new.into_iter().for_each(|form| assert_eq!(form.join().unwrap(), 303));
+    for form in new {
+        assert_eq!(form.join().unwrap(), 303);
+    }
     all_arrive(&graph, 0..20);
     assert!(sidecar.ended().is_none());
 }
