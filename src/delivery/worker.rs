@@ -252,10 +252,9 @@ impl Worker {
             .map(|due| {
                 // Only a damaged store could hold one that cannot be read; it is refused and becomes a dead letter.
                 let mut event = event::with_event_id(&due.body, &due.event_id).unwrap_or_else(|| json!({}));
-                // A clock that was set back since: Meta refuses an event of the future, and all that comes with it.
-                if due.event_time > now {
-                    event["event_time"] = json!(now);
-                }
+                // The store's word, which follows leaps of the clock. Of an earlier run it may be later than now all the
+                // same: Meta refuses an event of the future, and all that comes with it.
+                event["event_time"] = json!(due.event_time.min(now));
                 event
             })
             .collect();

@@ -9,6 +9,7 @@ mod away;
 mod deliveries;
 mod held;
 pub mod inspect;
+mod leap;
 mod pages;
 mod schema;
 mod sweep;

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::{oneshot, watch};
 
+use super::leap::Leaps;
 use super::pages::{PageRow, Unwritten};
 use super::{
     Admission, Admitted, Choice, Due, Held, Holding, OutboxCounts, Released, Settlement, StoreError, Tie, Verdict,
@@ -118,6 +119,7 @@ pub struct Writer {
     /// Pages to be remembered.
     unwritten: Unwritten,
     data_version: i64,
+    leaps: Leaps,
     /// It refuses, and that has been said.
     refusing: bool,
 }
@@ -135,6 +137,7 @@ impl Writer {
             }
             Err(error) => return Err(error),
         };
+        let leaps = Leaps::watch(&connection)?;
         let mut writer = Self {
             path: path.to_owned(),
             connection,
@@ -146,6 +149,7 @@ impl Writer {
             unsettled: Vec::new(),
             unwritten: Unwritten::default(),
             data_version: 0,
+            leaps,
             // What stands in refuses, and that has been said.
             refusing: lock.is_none(),
             lock,
@@ -172,6 +176,7 @@ impl Writer {
     fn come_back(&mut self) -> Result<(), StoreError> {
         let (lock, connection) = open_file(&self.path)?;
         schema::keep_secret(&connection, &self.secret()?)?;
+        self.leaps = Leaps::watch(&connection)?;
         (self.lock, self.connection) = (Some(lock), connection);
         self.works_again();
         self.tell();
@@ -183,14 +188,17 @@ impl Writer {
         loop {
             match commands.recv_timeout(TICK.saturating_sub(ticked.elapsed())) {
                 Ok(Command::Close) | Err(RecvTimeoutError::Disconnected) => break,
-                Ok(command) => self.serve(command),
+                Ok(command) => {
+                    self.follow_clock();
+                    self.serve(command);
+                }
                 Err(RecvTimeoutError::Timeout) => {}
             }
             if ticked.elapsed() >= TICK {
                 ticked = Instant::now();
                 self.tick();
             }
-            if swept.elapsed() >= SWEEP {
+            if swept.elapsed() >= SWEEP && !self.leaps.in_doubt() {
                 swept = Instant::now();
                 if let Err(error) = sweep::sweep(&self.connection, UnixMillis::now()) {
                     self.complain("sweeping", &error);
@@ -319,6 +327,11 @@ impl Writer {
         match schema::replace(&self.path, error) {
             Ok(connection) => {
                 self.connection = connection;
+                // Nothing in it is from before.
+                match Leaps::watch(&self.connection) {
+                    Ok(leaps) => self.leaps = leaps,
+                    Err(error) => tracing::error!(%error, "leaps of the clock are measured by the old store"),
+                }
                 self.in_flight.clear();
                 self.unsettled.clear();
             }
@@ -326,7 +339,24 @@ impl Writer {
         }
     }
 
+    /// Before anything is measured by a clock that has leapt.
+    fn follow_clock(&mut self) {
+        let leapt = self.leaps.look();
+        if leapt != 0 {
+            tracing::warn!(seconds = leapt / 1000, "the clock has leapt: what came in this run moves along");
+            for admission in &mut self.ring {
+                admission.event_time = admission.event_time.saturating_add_signed(leapt / 1000);
+            }
+        }
+        match self.leaps.follow(&mut self.connection) {
+            Ok(true) => self.tell(),
+            Ok(false) => {}
+            Err(error) => self.complain("moving along with the clock", &error),
+        }
+    }
+
     fn tick(&mut self) {
+        self.follow_clock();
         if self.lock.is_none()
             && let Err(error) = self.come_back()
         {
