@@ -15,6 +15,8 @@ const GRANTED: &str = "Cookie: cookieyes-consent=consentid:x,consent:yes,action:
 fn start(dir: &std::path::Path, site: &str, graph: &str) -> Process {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_capi-sidecar"));
     command.env("CAPI_ACCESS_TOKEN", "test-token").args(run_args(dir, site, graph));
+    // All that any part of it has to say.
+    command.env("CAPI_LOG_LEVEL", "trace");
     // The bound is another test's subject: here "acknowledged" means "committed".
     Process::start(command.args(["--store-commit-wait", "20s"]))
 }
@@ -40,6 +42,84 @@ fn a_lead_that_was_acknowledged_right_before_a_kill_is_delivered_after_the_resta
     assert_eq!(again.terminate(), Some(0), "{}", again.output());
 }
 
+/// What must be nowhere: a visitor's words, and the token.
+const SECRETS: [&str; 6] = ["very.secret", "55501234", "555 01234", "zebulon", "confidential", "test-token"];
+
+/// Looks through everything the sidecar writes or says: log, files (the log of the store and what was set aside among
+/// them), admin port, `outbox` verbs.
+fn assert_discreet(sidecar: &Process, dir: &std::path::Path) {
+    let mut everything = sidecar.output().into_bytes();
+    for file in std::fs::read_dir(dir).unwrap().flatten() {
+        everything.extend(std::fs::read(file.path()).unwrap());
+    }
+    for path in ["/metrics", "/", "/ready"] {
+        let get = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        let page = support::send(sidecar.address("admin"), get.as_bytes());
+        assert_eq!(page.status(), 200);
+        everything.extend(page.raw);
+    }
+    let store = format!("sqlite:{}", dir.join("capi.db").display());
+    for verb in [&["show", "1"][..], &["export"], &["list"], &["list", "--format", "json"], &["retry", "1"]] {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_capi-sidecar"))
+            .arg("outbox")
+            .args(verb)
+            .args(["--store", &store])
+            .output()
+            .unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        assert!(output.status.success() && !said.is_empty(), "{verb:?}");
+        everything.extend(said);
+    }
+    let text = String::from_utf8_lossy(&everything).to_lowercase();
+    for secret in SECRETS {
+        assert!(!text.contains(secret), "{secret}");
+    }
+}
+
+#[test]
+fn contact_data_and_token_are_nowhere_whatever_goes_wrong() {
+    let graph = Graph::start();
+    let (site, _received) = Site::new(|_| answer("303 See Other", &["Location: /thank-you"], ""));
+    let dir = tempfile::tempdir().unwrap();
+    let submit = |sidecar: &Process, visitor: usize| {
+        let body = format!(
+            "email=very.secret{visitor}%40example.com&phone=0171+555+01234&first_name=Zebulon&message=confidential"
+        );
+        let referer = format!("Referer: http://shop.example/q?email=very.secret{visitor}%40example.com");
+        let post = form_post("/q?name=Zebulon", "shop.example", &[GRANTED, &referer], &body);
+        assert_eq!(support::send(sidecar.address("address"), &post).status(), 303);
+    };
+    // Graph quotes what it got, in every way it can fail.
+    let quoting = "very.secret0@example.com Zebulon test-token";
+    let error =
+        |code: u16| format!("{{\"error\":{{\"message\":\"{quoting}\",\"code\":{code},\"fbtrace_id\":\"Az\"}}}}");
+    for fault in [
+        graph::Fault::HangUp,
+        graph::Fault::AcceptAndHangUp,
+        graph::Fault::Answer(500, format!("<html>{quoting}</html>")),
+        graph::Fault::Answer(200, quoting.to_owned()),
+        graph::Fault::Answer(400, error(2)),
+    ] {
+        graph.fault(fault);
+    }
+    let mut sidecar = start(dir.path(), &site.url(), &graph.url());
+    (0..5).for_each(|visitor| submit(&sidecar, visitor));
+    wait_until("Graph to have failed", || graph.requests().len() > 4);
+    assert_discreet(&sidecar, dir.path());
+    sidecar.kill();
+    // A store in pieces, and a token that is refused with its own words.
+    let database = dir.path().join("capi.db");
+    let length = std::fs::metadata(&database).unwrap().len();
+    std::fs::File::options().write(true).open(&database).unwrap().set_len(length / 2).unwrap();
+    std::fs::remove_file(dir.path().join("capi.db-wal")).unwrap();
+    graph.fault(graph::Fault::Answer(401, error(190)));
+    let sidecar = start(dir.path(), &site.url(), &graph.url());
+    (5..8).for_each(|visitor| submit(&sidecar, visitor));
+    wait_until("the refused token", || sidecar.output().contains("refuses the access token"));
+    assert!(sidecar.output().contains("the store is corrupt"), "{}", sidecar.output());
+    assert_discreet(&sidecar, dir.path());
+}
+
 #[test]
 fn contact_data_and_token_are_nowhere_but_where_they_belong() {
     let graph = Graph::start();
@@ -60,31 +140,7 @@ fn contact_data_and_token_are_nowhere_but_where_they_belong() {
     support::send(sidecar.address("address"), post.as_bytes());
     wait_until("the refusal", || sidecar.output().contains("dead letters"));
     wait_until("both decisions", || sidecar.output().matches("decision=").count() == 2);
-    let mut everything = sidecar.output().into_bytes();
-    for file in std::fs::read_dir(dir.path()).unwrap().flatten() {
-        everything.extend(std::fs::read(file.path()).unwrap());
-    }
-    for path in ["/metrics", "/"] {
-        let get = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-        let page = support::send(sidecar.address("admin"), get.as_bytes());
-        assert_eq!(page.status(), 200);
-        everything.extend(page.raw);
-    }
-    let store = format!("sqlite:{}", dir.path().join("capi.db").display());
-    for verb in [&["show", "1"][..], &["export"], &["list"]] {
-        let output = std::process::Command::new(env!("CARGO_BIN_EXE_capi-sidecar"))
-            .arg("outbox")
-            .args(verb)
-            .args(["--store", &store])
-            .output()
-            .unwrap();
-        assert!(output.status.success() && !output.stdout.is_empty(), "{verb:?}");
-        everything.extend(output.stdout);
-    }
-    let text = String::from_utf8_lossy(&everything).to_lowercase();
-    for secret in ["very.secret", "55501234", "555 01234", "zebulon", "confidential", "test-token"] {
-        assert!(!text.contains(secret), "{secret}");
-    }
+    assert_discreet(&sidecar, dir.path());
     for request in graph.requests() {
         assert!(!request.target.contains("test-token"), "the token is never in a URL");
         assert!(!request.body.to_string().contains("very.secret"));

@@ -6,6 +6,7 @@ mod away;
 mod deliveries;
 mod held;
 mod inspect;
+mod leap;
 mod pages;
 mod parked;
 mod schema;
@@ -30,6 +31,7 @@ use super::{
 };
 use crate::exchange::UnixMillis;
 pub use inspect::SqliteInspector;
+use leap::Leaps;
 pub use parked::Parked;
 pub use schema::VERSION as SCHEMA_VERSION;
 
@@ -43,6 +45,7 @@ pub struct SqliteStore {
     in_flight: HashSet<i64>,
     /// Tells whether another process wrote.
     data_version: i64,
+    leaps: Leaps,
     /// It stands in for another store, which will ask for what is put here.
     parking: bool,
     #[cfg(test)]
@@ -67,12 +70,14 @@ impl SqliteStore {
             }
             Err(error) => return Err(error),
         };
+        let leaps = Leaps::watch(&connection)?;
         let mut store = Self {
             path: path.to_owned(),
             connection,
             lock,
             in_flight: HashSet::new(),
             data_version: 0,
+            leaps,
             parking: false,
             #[cfg(test)]
             full: None,
@@ -129,9 +134,16 @@ impl SqliteStore {
         if let Some(secret) = schema::read_secret(&self.connection)? {
             schema::keep_secret(&connection, &secret)?;
         }
+        self.leaps = Leaps::watch(&connection)?;
         (self.lock, self.connection) = (Some(lock), connection);
         tracing::info!(store = %self.path.display(), "the store could be opened");
         Ok(())
+    }
+
+    /// Before anything is measured by a clock that has leapt. Returns whether that made something due.
+    fn follow_clock(&mut self) -> rusqlite::Result<bool> {
+        self.leaps.look();
+        self.leaps.follow(&mut self.connection)
     }
 
     fn read_data_version(&self) -> rusqlite::Result<i64> {
@@ -185,10 +197,12 @@ impl Store for SqliteStore {
     fn admit(&mut self, admissions: &[Admission], now: UnixMillis) -> Result<Vec<Admitted>, StoreError> {
         #[cfg(test)]
         self.limit_pages();
+        self.follow_clock()?;
         Ok(admit::admit(&mut self.connection, admissions, self.parking, now)?)
     }
 
     fn take_due(&mut self, wanted: &Wanted) -> Result<Vec<Due>, StoreError> {
+        self.follow_clock()?;
         let due = deliveries::take_due(&mut self.connection, &self.in_flight, wanted)?;
         self.in_flight.extend(due.iter().map(|due| due.id));
         Ok(due)
@@ -256,9 +270,10 @@ impl Store for SqliteStore {
             }
             return Ok(back.is_ok());
         }
+        let leapt = self.follow_clock()?;
         // Somebody else wrote: `outbox retry`.
         let version = self.read_data_version()?;
-        Ok(std::mem::replace(&mut self.data_version, version) != version)
+        Ok(std::mem::replace(&mut self.data_version, version) != version || leapt)
     }
 
     fn sweep(&mut self, now: UnixMillis) -> Result<(), StoreError> {
@@ -274,6 +289,11 @@ impl Store for SqliteStore {
         match schema::replace(&self.path, error) {
             Ok(connection) => {
                 self.connection = connection;
+                // Nothing in it is from before.
+                match Leaps::watch(&self.connection) {
+                    Ok(leaps) => self.leaps = leaps,
+                    Err(error) => tracing::error!(%error, "leaps of the clock are measured by the old store"),
+                }
                 self.in_flight.clear();
                 true
             }
