@@ -147,7 +147,10 @@ impl SharedStore {
             match debt {
                 Owed::Settlements(settlements, now) => self.redis.settle(settlements, *now)?,
                 Owed::Withdrawal(ties, now) => drop(self.redis.withdraw(ties, *now)?),
-                Owed::Choice(choice, now) => drop(self.redis.choose(*choice, *now)?),
+                Owed::Choice(choice, now) => {
+                    let released = self.redis.choose(*choice, *now)?.len();
+                    tracing::info!(released, "a choice that was made while Redis was away counts now");
+                }
             }
             self.owed.remove(0);
         }
