@@ -37,6 +37,9 @@ pub struct Answer {
 
 /// The subcode of a malformed click id; the event is good without it.
 pub const MALFORMED_CLICK_ID: i64 = 2_804_001;
+/// The subcode of an event that is older than seven days. By our clock it is not, or it would not have been sent.
+pub const TOO_OLD: i64 = 2_804_003;
+
 /// The subcode of an event of the future: our clock is ahead of Meta's.
 pub const IN_THE_FUTURE: i64 = 2_804_004;
 

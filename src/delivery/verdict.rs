@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::batch::settlement;
-use super::classify::{Answer, Class, IN_THE_FUTURE, MALFORMED_CLICK_ID};
+use super::classify::{Answer, Class, IN_THE_FUTURE, MALFORMED_CLICK_ID, TOO_OLD};
 use super::graph::Reply;
 use super::retry::{self, PROBE};
 use super::worker::Worker;
@@ -12,6 +12,9 @@ use crate::clock::{Moment, after};
 use crate::exchange::UnixMillis;
 use crate::lead::event;
 use crate::outbox::{Due, Settlement, Verdict};
+
+/// How long a lead rests over which Graph's clock and ours disagree.
+const CLOCK_PAUSE: Duration = Duration::from_secs(600);
 
 impl Worker {
     /// Buries what is too old or was too long in doubt; returns the others. By a clock that has just leapt nothing is too
@@ -96,6 +99,15 @@ impl Worker {
         // The same answer has shown by how much our clock is ahead: sent again, it is of the present.
         if answer.subcode == Some(IN_THE_FUTURE) && self.learnt {
             return again(due, (self.clock)().wall, true, false, "clock");
+        }
+        // One of the clocks is wrong, and the lead is good: ours may have been set back by days.
+        if answer.subcode == Some(TOO_OLD) {
+            tracing::warn!(
+                pixel = self.id,
+                event_id = due.event_id,
+                "Graph finds an event too old that is not, by this machine's clock; trying again later. Please set the clock"
+            );
+            return again(due, after((self.clock)().wall, CLOCK_PAUSE), true, false, "clock");
         }
         let repaired = (answer.subcode == Some(MALFORMED_CLICK_ID)).then(|| event::without_fbc(&due.body)).flatten();
         if let Some(body) = repaired {

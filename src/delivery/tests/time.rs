@@ -134,6 +134,21 @@ fn an_event_that_graph_finds_of_the_future_all_the_same_is_a_dead_letter() {
 }
 
 #[test]
+fn a_lead_that_only_graph_finds_too_old_waits_for_the_clock_to_be_set() {
+    let stage = Stage::set();
+    stage.graph.outage(None, Some(Fault::code(400, 100, Some(2_804_003))));
+    stage.admit((0..4).map(|n| (n, lead())));
+    let delivery = stage.deliver();
+    stage.wait_for_reason("clock", 4);
+    stage.graph.outage(None, None);
+    stage.clocks.pass(11);
+    stage.wake();
+    stage.wait_for("delivered", 4);
+    assert!(stage.rows("dead").is_empty());
+    delivery.shutdown(Duration::from_secs(1));
+}
+
+#[test]
 fn the_time_that_is_sent_is_the_stores() {
     let stage = Stage::set();
     let event = of_hours_ago(5);

@@ -48,10 +48,7 @@ impl RedisInspector {
         script: &Script,
         arguments: impl FnOnce(&mut ScriptInvocation<'_>),
     ) -> Result<T, StoreError> {
-        let mut invocation = script.prepare_invoke();
-        invocation.key(&self.keys.prefix);
-        arguments(&mut invocation);
-        invocation.invoke(&mut *self.link).map_err(|error| StoreError::Redis(error.to_string()))
+        self.keys.call(script, arguments).invoke(&mut *self.link).map_err(|error| StoreError::Redis(error.to_string()))
     }
 
     /// The members of a sorted set, lowest first.

@@ -99,6 +99,14 @@ impl Keys {
         Self { prefix: format!("{{{}}}", url.prefix) }
     }
 
+    /// A call of one of our scripts.
+    fn call<'a>(&self, script: &'a Script, arguments: impl FnOnce(&mut ScriptInvocation<'a>)) -> ScriptInvocation<'a> {
+        let mut call = script.prepare_invoke();
+        call.key(&self.prefix);
+        arguments(&mut call);
+        call
+    }
+
     fn key(&self, name: &str) -> String {
         format!("{}:{name}", self.prefix)
     }
@@ -167,10 +175,8 @@ impl RedisStore {
         script: &Script,
         arguments: impl FnOnce(&mut ScriptInvocation<'_>),
     ) -> Result<T, StoreError> {
-        let mut invocation = script.prepare_invoke();
-        invocation.key(&self.keys.prefix);
-        arguments(&mut invocation);
-        self.ask(|link| invocation.invoke(link))
+        let call = self.keys.call(script, arguments);
+        self.ask(|link| call.invoke(link))
     }
 
     /// Submissions that were sent from somewhere else.
