@@ -85,13 +85,18 @@ pub fn nginx(dir: &Path, name: &str, http: &str, core: &str, port: u16) -> Proce
     process
 }
 
-/// The sidecar on the measured core, with one worker, before `origin`; `more` are flags.
+/// The sidecar on the measured core, with one worker, before `origin`; `more` are flags. Nobody listens where Graph should be.
 pub fn start_sidecar(dir: &Path, name: &str, origin: u16, more: &[&str]) -> (Process, u16) {
+    start_sidecar_with(dir, name, origin, "http://127.0.0.1:9", more)
+}
+
+/// The same with a Graph.
+pub fn start_sidecar_with(dir: &Path, name: &str, origin: u16, graph: &str, more: &[&str]) -> (Process, u16) {
     let port = free_port();
     let child = Command::new("taskset")
         .args(["-c", CORES.0, env!("CARGO_BIN_EXE_capi-sidecar"), "run", "--workers", "1"])
         .args(["--listen", &format!("127.0.0.1:{port}"), "--upstream", &format!("http://127.0.0.1:{origin}")])
-        .args(["--pixel-id", "1234567890", "--admin-listen", "127.0.0.1:0", "--graph-endpoint", "http://127.0.0.1:9"])
+        .args(["--pixel-id", "1234567890", "--admin-listen", "127.0.0.1:0", "--graph-endpoint", graph])
         .args(["--store", &format!("sqlite:{}", dir.join(format!("{name}.db")).display())])
         .args(more)
         .env("CAPI_ACCESS_TOKEN", "bench")

@@ -88,6 +88,8 @@ pub async fn send(
     let nearly_full = usage::is_nearly_used_up(response.headers());
     let date = date(response.headers());
     if let Some(warning) = response.headers().get("x-ad-api-version-warning").and_then(|value| value.to_str().ok()) {
+        // Somebody else's words: so many will do.
+        let warning: String = warning.chars().take(200).collect();
         tracing::warn!(warning, version = config.graph_version, "Graph says that this API version is ending");
     }
     let mut text = Vec::new();
