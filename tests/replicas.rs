@@ -290,6 +290,18 @@ fn without_redis_a_replica_starts_serves_and_after_a_while_sends_from_its_own_fi
 }
 
 #[test]
+fn without_redis_and_without_a_local_file_the_site_is_served_and_the_lead_waits_in_memory() {
+    let (graph, site, dir) = (Graph::start(), site(), tempfile::tempdir().unwrap());
+    // A folder that is not there.
+    let store = format!("redis://127.0.0.1:{}", support::free_port());
+    let one = replica(dir.path(), "missing/a", &site.url(), &graph.url(), &store, &[]);
+    assert_eq!(post(one.address("address"), "nowhere@example.com"), 303);
+    let admin = one.address("admin");
+    wait_until("it waits in memory", || metric(admin, "capi_outbox_waiting_in_memory") == 1);
+    assert!(graph.events().is_empty());
+}
+
+#[test]
 #[ignore = "needs redis-server"]
 fn a_visitor_whose_form_waits_with_one_replica_can_choose_at_another() {
     let (graph, redis, site, dir) = (Graph::start(), Redis::start(), site(), tempfile::tempdir().unwrap());
