@@ -64,6 +64,26 @@ impl SharedStore {
         Self { redis, local, owed: Vec::new(), secret: None, away, was_away: None, is_news: false, patience }
     }
 
+    /// The file, if it could be opened.
+    fn file(&mut self) -> Option<&mut SqliteStore> {
+        self.local.as_mut().filter(|local| local.is_open())
+    }
+
+    /// What the file adds to what Redis has said. If that has said it, trouble with the file is not the caller's.
+    fn add<T: Default>(
+        &mut self,
+        redis_did: bool,
+        question: impl FnOnce(&mut SqliteStore) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        match self.file().map_or_else(|| Ok(T::default()), question) {
+            Err(error) if redis_did => {
+                tracing::debug!(%error, "the local store refuses, and Redis does not");
+                Ok(T::default())
+            }
+            answer => answer,
+        }
+    }
+
     /// Redis, if it is there, knowing all that it was owed.
     fn there(&mut self) -> Option<&mut RedisStore> {
         if !self.redis.is_there() {
@@ -119,17 +139,17 @@ impl SharedStore {
         if let Some(answer) = self.ask(redis) {
             return Ok(answer);
         }
-        self.local.as_mut().ok_or_else(nowhere).and_then(local)
+        self.file().ok_or_else(nowhere).and_then(local)
     }
 
     /// How long nothing is sent from the file: Redis may come back, or it is there and what is in the file moves over first.
     /// What had been begun from the file is finished from there.
-    fn local_waits_for(&self) -> Result<Duration, StoreError> {
-        match (&self.local, self.away) {
-            (_, Some(since)) => Ok(self.patience.saturating_sub(since.elapsed())),
-            (Some(local), None) if !local.parked(0, 1)?.is_empty() => Ok(SOON),
-            _ => Ok(Duration::ZERO),
+    fn local_waits_for(&mut self) -> Result<Duration, StoreError> {
+        if let Some(since) = self.away {
+            return Ok(self.patience.saturating_sub(since.elapsed()));
         }
+        let moves = self.add(true, |local| Ok(!local.parked(0, 1)?.is_empty()))?;
+        Ok(if moves { SOON } else { Duration::ZERO })
     }
 
     fn owe(&mut self, debt: Owed) {
@@ -154,10 +174,17 @@ impl SharedStore {
             }
             self.owed.remove(0);
         }
-        let Some(local) = &self.local else { return Ok(()) };
+        let Some(local) = self.local.as_ref().filter(|local| local.is_open()) else { return Ok(()) };
         let mut after = 0;
         loop {
-            let begun = local.begun(after, CHUNK)?;
+            // A file that cannot be read is no reason to do without Redis.
+            let begun = match local.begun(after, CHUNK) {
+                Ok(begun) => begun,
+                Err(error) => {
+                    tracing::warn!(%error, "what was sent from the local store cannot be told to Redis");
+                    return Ok(());
+                }
+            };
             let Some(last) = begun.last() else { return Ok(()) };
             after = last.event;
             self.redis.remember(&begun.iter().collect::<Vec<_>>(), UnixMillis::now())?;
@@ -171,7 +198,7 @@ impl SharedStore {
         if common != own
             && let Some(local) = &mut self.local
         {
-            local.adopt_secret(&common)?;
+            adopt(local, &common);
             tracing::error!(
                 "this replica was started for the first time while Redis was away, so its event ids differ from those of \
                  the others: restart it (or set store.event_id_secret, the same for all)"
@@ -184,7 +211,7 @@ impl SharedStore {
     fn move_over(&mut self) -> Result<bool, StoreError> {
         let (started, mut moved) = (Instant::now(), 0);
         while self.there().is_some() && started.elapsed() < ROUND {
-            let Some(local) = &mut self.local else { break };
+            let Some(local) = self.local.as_mut().filter(|local| local.is_open()) else { break };
             let now = UnixMillis::now();
             if let Some(held) = local.first_held(1)?.pop() {
                 let fingerprint = held.admission.fingerprint;
@@ -227,6 +254,13 @@ fn movable(parked: &[Parked]) -> impl Iterator<Item = &Parked> {
     parked.iter().filter(|one| !one.begun)
 }
 
+/// For a start without Redis. If the file refuses now, it will be asked again at the next start.
+fn adopt(local: &mut SqliteStore, secret: &[u8; 32]) {
+    if let Err(error) = local.adopt_secret(secret) {
+        tracing::warn!(%error, store = local.name(), "the local store does not take the secret of event ids");
+    }
+}
+
 fn nowhere() -> StoreError {
     StoreError::Redis("it is away, and there is no local store to stand in for it".to_owned())
 }
@@ -242,9 +276,11 @@ impl Store for SharedStore {
 
     /// Redis' own, kept in the file for a start without it: ids that derive from it must be the same everywhere.
     fn secret(&mut self) -> Result<[u8; 32], StoreError> {
-        let secret = match (self.ask(Store::secret), &mut self.local) {
+        let secret = match (self.ask(Store::secret), self.local.as_mut()) {
             (Some(secret), local) => {
-                local.as_mut().map_or(Ok(()), |local| local.adopt_secret(&secret))?;
+                if let Some(local) = local {
+                    adopt(local, &secret);
+                }
                 secret
             }
             (None, Some(local)) => local.secret()?,
@@ -268,8 +304,8 @@ impl Store for SharedStore {
         if self.local_waits_for()? > Duration::ZERO {
             return Ok(Vec::new());
         }
-        let Some(local) = &mut self.local else { return Ok(Vec::new()) };
-        let mut due = local.take_due(wanted)?;
+        let away = self.away.is_some();
+        let mut due = self.add(!away, |local| local.take_due(wanted))?;
         for due in &mut due {
             due.id = -due.id;
         }
@@ -279,8 +315,9 @@ impl Store for SharedStore {
     fn next_due(&mut self, pixel: &str, now: UnixMillis) -> Result<Option<UnixMillis>, StoreError> {
         let shared = self.ask(|redis| redis.next_due(pixel, now)).flatten();
         let wait = u64::try_from(self.local_waits_for()?.as_millis()).unwrap_or(u64::MAX);
-        let Some(local) = &mut self.local else { return Ok(shared) };
-        let own = local.next_due(pixel, now)?.map(|own| own.max(UnixMillis(now.0.saturating_add(wait))));
+        let away = self.away.is_some();
+        let own = self.add(!away, |local| local.next_due(pixel, now))?;
+        let own = own.map(|own| own.max(UnixMillis(now.0.saturating_add(wait))));
         Ok(shared.into_iter().chain(own).min())
     }
 
@@ -288,7 +325,7 @@ impl Store for SharedStore {
         let (shared, mut own): (Vec<_>, Vec<_>) =
             settlements.iter().cloned().partition(|settlement| settlement.id >= 0);
         if !own.is_empty()
-            && let Some(local) = &mut self.local
+            && let Some(local) = self.file()
         {
             for settlement in &mut own {
                 settlement.id = -settlement.id;
@@ -315,18 +352,17 @@ impl Store for SharedStore {
         if shared.is_none() && choice != Choice::Expired {
             self.owe(Owed::Choice(choice, now));
         }
+        let own = self.add(shared.is_some(), |local| local.choose(choice, now))?;
         let mut released = shared.unwrap_or_default();
-        if let Some(local) = &mut self.local {
-            released.extend(local.choose(choice, now)?);
-        }
+        released.extend(own);
         Ok(released)
     }
 
     fn held_browsers(&mut self) -> Result<Vec<[u8; 32]>, StoreError> {
-        let mut browsers = self.ask(Store::held_browsers).unwrap_or_default();
-        if let Some(local) = &mut self.local {
-            browsers.extend(local.held_browsers()?);
-        }
+        let shared = self.ask(Store::held_browsers);
+        let own = self.add(shared.is_some(), Store::held_browsers)?;
+        let mut browsers = shared.unwrap_or_default();
+        browsers.extend(own);
         Ok(browsers)
     }
 
@@ -335,7 +371,7 @@ impl Store for SharedStore {
         if shared.is_none() {
             self.owe(Owed::Withdrawal(ties.to_vec(), now));
         }
-        let own = self.local.as_mut().map_or(Ok(0), |local| local.withdraw(ties, now))?;
+        let own = self.add(shared.is_some(), |local| local.withdraw(ties, now))?;
         Ok(shared.unwrap_or(0) + own)
     }
 
@@ -348,18 +384,15 @@ impl Store for SharedStore {
     }
 
     fn tally(&mut self) -> Result<Tally, StoreError> {
-        let mut tally = self.ask(Store::tally).unwrap_or_default();
-        if let Some(local) = &mut self.local {
-            let own = local.tally()?;
-            tally.pending += own.pending;
-            tally.dead += own.dead;
-            tally.held += own.held;
-        }
-        Ok(tally)
+        let shared = self.ask(Store::tally);
+        let own = self.add(shared.is_some(), Store::tally)?;
+        let shared = shared.unwrap_or_default();
+        Ok(Tally { pending: shared.pending + own.pending, dead: shared.dead + own.dead, held: shared.held + own.held })
     }
 
     fn stand_in(&mut self) -> Result<StandIn, StoreError> {
-        let own = self.local.as_mut().map_or(Ok(Tally::default()), Store::tally)?;
+        let away = self.away.is_some();
+        let own = self.add(!away, Store::tally)?;
         Ok(StandIn { pending: own.pending, in_use: self.away.is_some() })
     }
 
@@ -371,8 +404,8 @@ impl Store for SharedStore {
     }
 
     fn sweep(&mut self, now: UnixMillis) -> Result<(), StoreError> {
-        let _ = self.ask(|redis| redis.sweep(now));
-        self.local.as_mut().map_or(Ok(()), |local| local.sweep(now))
+        let shared = self.ask(|redis| redis.sweep(now));
+        self.add(shared.is_some(), |local| local.sweep(now))
     }
 
     fn start_anew(&mut self, error: &StoreError) -> bool {

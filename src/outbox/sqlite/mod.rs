@@ -94,6 +94,12 @@ impl SqliteStore {
         Ok(Self { parking: true, ..Self::open(path)? })
     }
 
+    /// Whether the file could be opened; until then it takes nothing.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        self.lock.is_some()
+    }
+
     /// What waits for the other store, the oldest after this event first.
     pub fn parked(&self, after: i64, limit: usize) -> Result<Vec<Parked>, StoreError> {
         Ok(parked::read(&self.connection, &self.in_flight, after, limit, false)?)
