@@ -351,6 +351,10 @@ fn after_a_failover_the_new_master_is_used() {
     let one = replica(dir.path(), "a", &site.url(), &graph.url(), &store, &[]);
     assert_eq!(post(one.address("address"), "first@example.com"), 303);
     graph.wait_for(1, PATIENCE);
+    // Killed between Graph's answer and its note of it, the master would have the lead sent again, under the same id.
+    let delivered = || !verb(&["list", "--store", &store, "--format", "json", "--state", "delivered"]).is_empty();
+    wait_until("the delivery to be noted", delivered);
+    watched.wait_for_copy();
     watched.master.kill();
     assert_eq!(post(one.address("address"), "between@example.com"), 303);
     graph.wait_for(2, TAKEN_OVER);
@@ -359,7 +363,10 @@ fn after_a_failover_the_new_master_is_used() {
     assert_eq!(post(one.address("address"), "last@example.com"), 303);
     graph.wait_for(3, PATIENCE);
     thread::sleep(Duration::from_millis(500));
-    assert_eq!(graph.events().len(), 3);
+    let arrived = arrived(&graph);
+    assert_eq!(arrived.len(), 3, "{arrived:?}");
+    // A connection that the failover breaks may cost a repetition, under the same id; never a second id.
+    assert!(arrived.values().all(|(ids, _)| ids.len() == 1), "{arrived:?}");
 }
 
 #[test]

@@ -186,6 +186,19 @@ impl Watched {
         Self { master, replica, sentinel }
     }
 
+    /// Waits until the replica has all that the master has been told so far: it is copied after the answer, and what had
+    /// not been copied is lost with the master.
+    pub fn wait_for_copy(&self) {
+        let field = |name: &str| {
+            let told = self.master.ask("INFO replication");
+            told.split(['\r', '\n', ',']).find_map(|part| part.strip_prefix(name)?.parse::<u64>().ok())
+        };
+        // By the address the replica's own `offset` is told from the master's.
+        wait_until("the replica to have everything", || {
+            field("offset=").zip(field("master_repl_offset:")).is_some_and(|(copied, written)| copied >= written)
+        });
+    }
+
     /// The port of the master that the sentinel names now.
     pub fn master_port(&self) -> u16 {
         let answer = self.sentinel.ask(&format!("SENTINEL GET-MASTER-ADDR-BY-NAME {}", Self::NAME));
