@@ -61,9 +61,8 @@ pub fn with_head<T>(
         Ok(Status::Complete(length)) if response.headers.len() <= max_lines => {
             answer(&response, length, is_head).map(|answer| Some(then(answer, Lines(response.headers))))
         }
-        Ok(Status::Complete(_)) => Err(TOO_MANY),
         Err(httparse::Error::TooManyHeaders) if max_lines > LINES => with_many(bytes, is_head, max_lines, then),
-        Err(httparse::Error::TooManyHeaders) => Err(TOO_MANY),
+        Ok(Status::Complete(_)) | Err(httparse::Error::TooManyHeaders) => Err(TOO_MANY),
         Err(_) => Err(Invalid("its head is malformed")),
     }
 }
@@ -114,11 +113,10 @@ fn answer(response: &Response<'_, '_>, length: usize, is_head: bool) -> Result<A
                     return Err(Invalid("it has two lengths"));
                 }
             }
+            // A list passed on without its label would be another body (RFC 9112 6.1).
             17 if is(line, &TRANSFER_ENCODING) => {
-                // A list passed on without its label would be another body (RFC 9112 6.1).
-                if coding.replace(()).is_some() || !line.value.trim_ascii().eq_ignore_ascii_case(b"chunked") {
-                    return Err(Invalid("its transfer coding is not supported"));
-                }
+                let known = line.value.trim_ascii().eq_ignore_ascii_case(b"chunked");
+                coding = Some(known && coding.is_none());
             }
             _ => {}
         }
@@ -126,7 +124,8 @@ fn answer(response: &Response<'_, '_>, length: usize, is_head: bool) -> Result<A
     let framing = match (coding, lengths) {
         _ if is_head || matches!(status, 100..=199 | 204 | 304) => Framing::Bodiless,
         // Whatever length stands beside it means nothing (RFC 9112 6.3).
-        (Some(()), _) => Framing::Chunked,
+        (Some(true), _) => Framing::Chunked,
+        (Some(false), _) => return Err(Invalid("its transfer coding is not supported")),
         (None, Some(length)) => Framing::Length(length),
         (None, None) => Framing::Close,
     };
@@ -227,4 +226,111 @@ fn write_status_line(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(b"HTTP/1.1");
     out.extend_from_slice(line.get(8..).unwrap_or_default());
     out.extend_from_slice(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    fn looked(head: &str, is_head: bool) -> Result<Option<(u16, Framing, bool)>, Invalid> {
+        with_head(head.as_bytes(), is_head, 256, |answer, _| (answer.status, answer.framing, answer.keep))
+    }
+
+    #[test]
+    fn the_end_of_a_body_is_known_or_the_answer_is_invalid() {
+        for (fields, is_head, expected) in [
+            ("200 OK\r\nContent-Length: 5\r\n", false, Ok((Framing::Length(5), true))),
+            ("200 OK\r\nContent-Length: 5, 5\r\nContent-Length: 5\r\n", false, Ok((Framing::Length(5), true))),
+            ("200 OK\r\nContent-Length: 5\r\n", true, Ok((Framing::Bodiless, true))),
+            ("204 No Content\r\nContent-Length: 5\r\n", false, Ok((Framing::Bodiless, true))),
+            ("304 Not Modified\r\nContent-Length: 5\r\n", false, Ok((Framing::Bodiless, true))),
+            ("200 OK\r\nTransfer-Encoding: Chunked\r\nContent-Length: 5\r\n", false, Ok((Framing::Chunked, true))),
+            ("200 OK\r\nConnection: x, CLOSE\r\nContent-Length: 0\r\n", false, Ok((Framing::Length(0), false))),
+            ("200 OK\r\n", false, Ok((Framing::Close, false))),
+            ("200 OK\r\nTransfer-Encoding: gzip, chunked\r\n", false, Err(())),
+            ("200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", false, Err(())),
+            ("200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n", false, Err(())),
+            ("200 OK\r\nContent-Length: +5\r\n", false, Err(())),
+            ("200 OK\r\nContent-Length: 99999999999999999999\r\n", false, Err(())),
+            ("200 OK\r\nContent-Length:\r\n", false, Err(())),
+        ] {
+            let head = format!("HTTP/1.1 {fields}\r\n");
+            let found = looked(&head, is_head).map(|found| found.map(|(_, framing, keep)| (framing, keep)));
+            assert_eq!(found.map_err(|_| ()), expected.map(Some), "{head}");
+        }
+        assert_eq!(looked("HTTP/1.1 200 OK\r\nX: y\r\n", false), Ok(None));
+        let old = looked("HTTP/1.0 200 OK\r\nContent-Length: 1\r\nConnection: keep-alive\r\n\r\n", false);
+        assert_eq!(old, Ok(Some((200, Framing::Length(1), false))), "an old server's connection is not used again");
+    }
+
+    fn written(head: &str, additions: &Additions<'_>) -> String {
+        with_head(head.as_bytes(), false, 256, |answer, lines| {
+            let mut out = Vec::new();
+            write(&mut out, head.as_bytes(), &answer, lines, additions, || "NOW".to_owned());
+            String::from_utf8_lossy(&out).into_owned()
+        })
+        .unwrap()
+        .unwrap()
+    }
+
+    #[test]
+    fn everything_but_the_hops_own_lines_stays_byte_for_byte() {
+        let plain = Additions { edit: None, close: false };
+        for (head, expected) in [
+            (
+                "HTTP/1.0 299  Quite  fine\r\nX-A:  b \t\r\nx-a:\r\nDate: then\r\nCONTENT-LENGTH:5\r\n\r\n",
+                "HTTP/1.1 299  Quite  fine\r\nX-A:  b\r\nx-a:\r\nDate: then\r\nCONTENT-LENGTH:5\r\n\r\n",
+            ),
+            (
+                "HTTP/1.1 200 OK\r\nConnection: X-Mine, Set-Cookie\r\nx-mine: 1\r\nSet-Cookie: a=b\r\nKeep-Alive: 5\r\n\
+                 Upgrade: h2c\r\nProxy-Connection: x\r\nContent-Length: 0\r\n\r\n",
+                "HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nContent-Length: 0\r\ndate: NOW\r\n\r\n",
+            ),
+            (
+                "HTTP/1.1 200\r\nDate: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\nLast: y\r\n\r\n",
+                "HTTP/1.1 200\r\nDate: x\r\nLast: y\r\ntransfer-encoding: chunked\r\n\r\n",
+            ),
+            (
+                "HTTP/1.1 200 OK\nDate: x\nContent-Length: 5, 5\nContent-Length: 5\n\n",
+                "HTTP/1.1 200 OK\r\nDate: x\r\nContent-Length: 5\r\n\r\n",
+            ),
+            // What old CGI scripts print (RFC 9112 5.1, 5.2).
+            (
+                "HTTP/1.1 200 OK\r\nX-Fold: a\r\n \t b\r\nX-Space : c\r\n: nameless\r\nDate: x\r\n\r\n",
+                "HTTP/1.1 200 OK\r\nX-Fold: a b\r\nX-Space: c\r\nDate: x\r\ntransfer-encoding: chunked\r\n\r\n",
+            ),
+        ] {
+            assert_eq!(written(head, &plain), expected, "{head}");
+        }
+    }
+
+    #[test]
+    fn a_landing_appends_its_cookie_and_keeps_shared_caches_out() {
+        let edit = LandingEdit {
+            set_cookies: vec![HeaderValue::from_static("_fbc=fb.1.2.x")],
+            cache_control: Some(HeaderValue::from_static("private")),
+        };
+        let head = "HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nCache-Control: public\r\ncache-control: max-age=5\r\nDate: x\r\n\
+                    Content-Length: 0\r\n\r\n";
+        let expected = "HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nDate: x\r\nContent-Length: 0\r\n\
+                        set-cookie: _fbc=fb.1.2.x\r\ncache-control: private\r\nconnection: close\r\n\r\n";
+        assert_eq!(written(head, &Additions { edit: Some(&edit), close: true }), expected);
+    }
+
+    #[test]
+    fn more_lines_than_the_limit_are_refused_and_the_limit_can_be_raised() {
+        let head = |lines: usize| format!("HTTP/1.1 200 OK\r\n{}\r\n", "x: y\r\n".repeat(lines));
+        let fits = |lines, limit| with_head(head(lines).as_bytes(), false, limit, |_, lines| lines.0.len()).is_ok();
+        for (lines, limit, expected) in [
+            (100, 100, true),
+            (101, 100, false),
+            (129, 100, false),
+            (129, 256, true),
+            (257, 256, false),
+            (300, 1000, true),
+        ] {
+            assert_eq!(fits(lines, limit), expected, "{lines} of {limit}");
+        }
+    }
 }

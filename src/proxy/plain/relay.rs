@@ -391,19 +391,17 @@ impl Body {
                 }
                 Piece { data, ..nothing }
             }
-            Framing::Chunked => match self.chunks.feed(bytes, keep_copy) {
-                Ok(fed) => {
-                    let data = bytes.get(..fed.pass).unwrap_or_default();
-                    let Some(end) = fed.end else { return Piece { data, ..nothing } };
-                    self.finish(if end == bytes.len() { End::Clean } else { End::Excess });
-                    // Without the trailers: this visitor has not said that it wants them (RFC 9110 6.5.1).
-                    Piece { data, after: b"\r\n", ..nothing }
-                }
-                Err(_) => {
+            Framing::Chunked => {
+                let Ok(fed) = self.chunks.feed(bytes, keep_copy) else {
                     self.end = End::Broken;
-                    nothing
-                }
-            },
+                    return nothing;
+                };
+                let data = bytes.get(..fed.pass).unwrap_or_default();
+                let Some(end) = fed.end else { return Piece { data, ..nothing } };
+                self.finish(if end == bytes.len() { End::Clean } else { End::Excess });
+                // Without the trailers: this visitor has not said that it wants them (RFC 9110 6.5.1).
+                Piece { data, after: b"\r\n", ..nothing }
+            }
             Framing::Close => {
                 keep_copy(bytes);
                 Piece { before: format!("{:x}\r\n", bytes.len()), data: bytes, after: b"\r\n" }

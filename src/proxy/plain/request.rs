@@ -145,13 +145,108 @@ pub fn write(
 /// Whether a line of the visitor's ends here.
 fn goes(name: &str, changes: Option<&[(HeaderName, Change<'_>)]>, reserved: &[HeaderName]) -> bool {
     let is_ours = |changes: &[(HeaderName, Change<'_>)]| {
-        let changed = |(own, change): &(HeaderName, Change<'_>)| {
+        let replaced = |(own, change): &(HeaderName, Change<'_>)| {
             *change != Change::Keep && own.as_str().eq_ignore_ascii_case(name)
         };
-        changes.iter().any(changed) || forwarded::is_underscore_twin(name)
+        changes.iter().any(replaced) || forwarded::is_underscore_twin(name)
     };
     headers::is_hop_by_hop(name)
         || name.eq_ignore_ascii_case("proxy")
         || headers::is_reserved(name, reserved)
         || changes.is_some_and(is_ours)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proxy::peer::Peer;
+
+    fn seen(bytes: &str) -> &'static str {
+        let mut room = [const { MaybeUninit::uninit() }; MAX_LINES];
+        match look(bytes.as_bytes(), &mut room) {
+            Seen::Partial => "partial",
+            Seen::Odd => "odd",
+            Seen::Strange => "strange",
+            Seen::Plain(_) => "plain",
+        }
+    }
+
+    #[test]
+    fn only_what_is_on_the_short_list_is_plain() {
+        for (request, expected) in [
+            ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", "plain"),
+            (
+                "HEAD //x/../%zz?a=\"<>`|^{}\\ü HTTP/1.1\r\nhost:[::1]:80\r\nConnection: keep-alive, close\r\n\r\n",
+                "plain",
+            ),
+            ("GET / HTTP/1.1\r\nHost: a\r\nConnection:\r\nX_y: z\r\n\r\nGET", "plain"),
+            ("GET / HTTP/1.1\r\nHost: a\r\n", "partial"),
+            ("G", "partial"),
+            ("POST / HTTP/1.1\r\nHost: a\r\n\r\n", "odd"),
+            ("get / HTTP/1.1\r\nHost: a\r\n\r\n", "odd"),
+            ("GET /#f HTTP/1.1\r\nHost: a\r\n\r\n", "odd"),
+            ("GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n", "odd"),
+            ("GET * HTTP/1.1\r\nHost: a\r\n\r\n", "odd"),
+            ("GET / HTTP/1.1\r\n\r\n", "odd"),
+            ("GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", "odd"),
+            ("GET / HTTP/1.1\r\nHost: a, b\r\n\r\n", "odd"),
+            ("GET / HTTP/1.1\r\nHost: a@b\r\n\r\n", "odd"),
+            ("GET / HTTP/1.1\r\nHost:\r\n\r\n", "odd"),
+            ("GET / HTTP/1.1\r\nHost: a\r\nConnection: x-a\r\n\r\n", "odd"),
+            ("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", "odd"),
+            ("GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", "odd"),
+            ("GET / HTTP/1.1\r\nHost: a\r\nTE: trailers\r\n\r\n", "odd"),
+            ("GET / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\r\n", "odd"),
+            ("GET / HTTP/1.1\nHost: a\n\n", "odd"),
+            ("GET / HTTP/1.1\r\nHost: a\r\nX: y\n\r\n", "odd"),
+            ("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\n\r\n", "strange"),
+            ("\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", "strange"),
+            ("GET / HTTP/1.0\r\nHost: a\r\n\r\n", "strange"),
+            ("GET /  HTTP/1.1\r\nHost: a\r\n\r\n", "strange"),
+            ("GET / HTTP/1.1\r\nHost : a\r\n\r\n", "strange"),
+            ("GET / HTTP/1.1\r\nHost: a\r\n b\r\n\r\n", "strange"),
+            ("GET / HTTP/1.1\r\nHost: a\r\nX: a\rb\r\n\r\n", "strange"),
+            ("GET / HTTP/1.1\r\nHost: a\r\nX: a\0b\r\n\r\n", "strange"),
+            ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "strange"),
+            ("\u{16}\u{3}\u{1}", "strange"),
+        ] {
+            assert_eq!(seen(request), expected, "{request:?}");
+        }
+        let long = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}", "y".repeat(MAX_HEAD));
+        assert_eq!((seen(&long), seen(&format!("{long}\r\n\r\n"))), ("strange", "odd"));
+        let many = format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "x: y\r\n".repeat(MAX_LINES));
+        assert_eq!(seen(&many), "strange");
+    }
+
+    #[test]
+    fn the_head_for_the_site_differs_by_the_hops_own_lines_only() {
+        let request = "GET /p?q HTTP/1.1\r\nHost: Shop.Example\r\nX-Forwarded-For: 203.0.113.9\r\naccept:*/*\r\nCookie: a\r\n\
+                       Connection: keep-alive\r\nKeep-Alive: 5\r\nProxy: evil\r\nX_Forwarded_Proto: x\r\nCookie:  b\r\nX-Own: 1\r\n\
+                       X-Forwarded-Proto: https\r\nx-empty:\r\n\r\n";
+        let mut room = [const { MaybeUninit::uninit() }; MAX_LINES];
+        let Seen::Plain(plain) = look(request.as_bytes(), &mut room) else { panic!("it is plain") };
+        let peer = Peer::clear("192.0.2.7".parse().unwrap());
+        let write = |changes: Option<&[_]>| {
+            let mut out = Vec::new();
+            super::write(&mut out, request.as_bytes(), &plain, changes, &[HeaderName::from_static("x-own")]);
+            String::from_utf8(out).unwrap()
+        };
+        let host = Some(&b"Shop.Example"[..]);
+        assert_eq!(
+            write(Some(&forwarded::changes(&plain.lines, peer, false, host))),
+            "GET /p?q HTTP/1.1\r\nHost: Shop.Example\r\naccept:*/*\r\nCookie: a\r\nCookie:  b\r\nx-empty:\r\n\
+             x-forwarded-for: 192.0.2.7\r\nx-forwarded-proto: http\r\nx-forwarded-host: Shop.Example\r\n\r\n"
+        );
+        assert_eq!(
+            write(Some(&forwarded::changes(&plain.lines, peer, true, host))),
+            "GET /p?q HTTP/1.1\r\nHost: Shop.Example\r\naccept:*/*\r\nCookie: a\r\nCookie:  b\r\n\
+             X-Forwarded-Proto: https\r\nx-empty:\r\nx-forwarded-for: 203.0.113.9, 192.0.2.7\r\n\
+             x-forwarded-host: Shop.Example\r\n\r\n"
+        );
+        assert_eq!(
+            write(None),
+            "GET /p?q HTTP/1.1\r\nHost: Shop.Example\r\nX-Forwarded-For: 203.0.113.9\r\naccept:*/*\r\nCookie: a\r\n\
+             X_Forwarded_Proto: x\r\nCookie:  b\r\nX-Forwarded-Proto: https\r\nx-empty:\r\n\r\n"
+        );
+    }
 }
