@@ -92,6 +92,11 @@ pub fn repair_answer_framing(headers: &mut HeaderMap) {
     if headers.remove(TRANSFER_ENCODING).is_some() {
         headers.remove(CONTENT_LENGTH);
     }
+    // hyper has seen that they agree, and would not write them again.
+    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
+    if let (Some(length), Some(_)) = (lengths.next().cloned(), lengths.next()) {
+        headers.insert(CONTENT_LENGTH, length);
+    }
 }
 
 /// Whether only this proxy may use that name, or one that CGI cannot tell from it.

@@ -124,6 +124,8 @@ fn answer(response: &Response<'_, '_>, length: usize, is_head: bool) -> Result<A
     let framing = match (coding, lengths) {
         _ if is_head || matches!(status, 100..=199 | 204 | 304) => Framing::Bodiless,
         // Whatever length stands beside it means nothing (RFC 9112 6.3).
+        // A server that says 1.0 and sends chunks may have an intermediary's word wrong (RFC 9112 6.1).
+        (Some(_), _) if version == 0 => return Err(Invalid("it is HTTP/1.0 with a transfer coding")),
         (Some(true), _) => Framing::Chunked,
         (Some(false), _) => return Err(Invalid("its transfer coding is not supported")),
         (None, Some(length)) => Framing::Length(length),
