@@ -1,0 +1,22 @@
+//! What a proxy must get right, item by item, on the wire: client bytes in, upstream bytes out, answer bytes back, and each
+//! through both ways. What differs from the standards or from "as if nothing stood between" is in `docs/LIMITS.md`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "conformance/message.rs"]
+mod message;
+#[path = "conformance/stage.rs"]
+mod stage;
+mod support;
+
+#[path = "conformance/answers.rs"]
+mod answers;
+#[path = "conformance/as_bytes.rs"]
+mod as_bytes;
+#[path = "conformance/forwarding.rs"]
+mod forwarding;
+#[path = "conformance/hop_by_hop.rs"]
+mod hop_by_hop;
+#[path = "conformance/requests.rs"]
+mod requests;
+#[path = "conformance/target_and_host.rs"]
+mod target_and_host;
