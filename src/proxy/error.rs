@@ -28,6 +28,9 @@ pub enum Failure {
     /// A 101 nobody asked for (RFC 9110 15.2.2).
     #[error("the site behind this proxy switched protocols unasked")]
     UnaskedSwitch,
+    /// The answer's body is in a transfer coding whose label this hop would take off (RFC 9112 6.1).
+    #[error("the site behind this proxy answered in a transfer coding that is not supported")]
+    TransferCoding,
     /// The visitor's body is malformed.
     #[error("the request body is malformed")]
     BadBody,
@@ -40,10 +43,15 @@ impl Failure {
     /// Status by RFC 9110 15.5 and 15.6, and the `Proxy-Status` error type of RFC 9209 2.3.
     fn parts(&self) -> (StatusCode, &'static str) {
         match self {
-            Self::Connect(_) => (StatusCode::BAD_GATEWAY, "connection_refused"),
+            Self::Connect(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+                (StatusCode::BAD_GATEWAY, "connection_refused")
+            }
+            Self::Connect(_) => (StatusCode::BAD_GATEWAY, "destination_unavailable"),
             Self::ConnectTimeout => (StatusCode::GATEWAY_TIMEOUT, "connection_timeout"),
             Self::ResponseTimeout => (StatusCode::GATEWAY_TIMEOUT, "http_response_timeout"),
-            Self::Upstream(_) => (StatusCode::BAD_GATEWAY, "http_response_incomplete"),
+            Self::Upstream(error) if !error.is_parse() => (StatusCode::BAD_GATEWAY, "http_response_incomplete"),
+            Self::Upstream(_) => (StatusCode::BAD_GATEWAY, "http_protocol_error"),
+            Self::TransferCoding => (StatusCode::BAD_GATEWAY, "http_response_transfer_coding"),
             Self::UnaskedSwitch => (StatusCode::BAD_GATEWAY, "http_protocol_error"),
             Self::BadBody => (StatusCode::BAD_REQUEST, "http_request_error"),
             Self::BodyStalled => (StatusCode::REQUEST_TIMEOUT, "http_request_error"),

@@ -12,6 +12,7 @@ pub mod address;
 pub mod body;
 pub mod connection;
 pub mod error;
+pub mod expect;
 pub mod forward;
 pub mod forwarded;
 pub mod headers;

@@ -212,7 +212,7 @@ fn trailers_carry_no_framing_no_routing_no_authority_and_no_cookie() {
 fn the_version_is_each_hops_own() {
     table(&[
         Case {
-            gets: "HTTP/1.0 200 OK|Content-Length: 2|Connection: close||ok",
+            gets: "HTTP/1.0 200 OK|Content-Length: 2||ok",
             ..arrives("an HTTP/1.0 visitor", "GET / HTTP/1.0|Host: a||", PLAIN)
         },
         Case {

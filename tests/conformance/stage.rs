@@ -168,7 +168,7 @@ fn ends_by_closing(answer: &[u8], bodiless: bool) -> bool {
 fn own(reply: &Message, status: u16, visitor: &mut TcpStream) -> String {
     let mut wrong = String::new();
     if reply.status() != status {
-        let _ = write!(wrong, "  the visitor got {:?}, expected {status}\n", reply.start);
+        return format!("  the visitor got {:?}, expected {status}\n", reply.start);
     }
     if !reply.body.is_empty() && reply.header("proxy-status").is_none() {
         wrong += "  an answer of the proxy's own is not marked as such\n";

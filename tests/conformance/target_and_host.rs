@@ -86,7 +86,7 @@ fn every_form_of_a_target_becomes_what_the_site_understands_or_is_refused() {
             "POST /x HTTP/1.1|Host: shop.example|Content-Length: 1||x",
         ),
         Case {
-            gets: "HTTP/1.0 200 OK|Content-Length: 2|Connection: close||ok",
+            gets: "HTTP/1.0 200 OK|Content-Length: 2||ok",
             ..arrives(
                 "absolute-form in HTTP/1.0",
                 "GET http://shop.example/x HTTP/1.0||",
@@ -144,7 +144,7 @@ fn host_passes_as_it_is_when_there_is_exactly_one() {
         refused("two", "GET / HTTP/1.1|Host: a|Host: b||", "400"),
         refused("the same twice", "GET / HTTP/1.1|Host: a|Accept: x|host: a||", "400"),
         Case {
-            gets: "HTTP/1.0 200 OK|Content-Length: 2|Connection: close||ok",
+            gets: "HTTP/1.0 200 OK|Content-Length: 2||ok",
             ..arrives("HTTP/1.0 needs none", "GET / HTTP/1.0||", "GET / HTTP/1.1||")
         },
         refused("HTTP/1.0 with two", "GET / HTTP/1.0|Host: a|Host: b||", "400"),
