@@ -373,6 +373,9 @@ fn acceptable(answer: &Response<Incoming>, switches: bool) -> Result<(), Failure
     if !answer.body().is_end_stream() && !headers::framing_is_understood(answer.headers()) {
         return Err(Failure::Invalid("its transfer coding is not supported"));
     }
+    if !headers::length_is_clear(answer.headers()) {
+        return Err(Failure::Invalid("its Content-Length is no length"));
+    }
     Ok(())
 }
 

@@ -175,10 +175,27 @@ pub fn framing_is_understood(headers: &HeaderMap) -> bool {
     codings.next().is_some_and(|coding| coding == b"chunked") && codings.next().is_none()
 }
 
+/// Whether the answer's length is beyond doubt: there is none, it does not matter beside a transfer coding, or all that is said
+/// of it is the same number. hyper does not look where there is no body.
+#[must_use]
+pub fn length_is_clear(headers: &HeaderMap) -> bool {
+    if headers.contains_key(TRANSFER_ENCODING) {
+        return true;
+    }
+    let mut lines = headers.get_all(CONTENT_LENGTH).iter();
+    match (lines.next(), lines.next()) {
+        (None, _) => true,
+        (Some(line), None) if is_number(line.as_bytes()) => true,
+        _ => {
+            let lengths: Vec<_> = tokens(headers, &CONTENT_LENGTH).collect();
+            lengths.first().is_some_and(|first| is_number(first) && lengths.iter().all(|other| other == first))
+        }
+    }
+}
+
 /// Drops the answer's own framing where it cannot be kept: Transfer-Encoding is this hop's business, and it makes any
 /// Content-Length beside it meaningless (RFC 9112 6.3: the length must go, or the answer would be truncated). Of lengths
-/// that repeat each other one is left; of lengths that contradict each other (hyper lets that pass where there is no body)
-/// none.
+/// that repeat each other one is left.
 pub fn repair_answer_framing(headers: &mut HeaderMap) {
     if headers.remove(TRANSFER_ENCODING).is_some() {
         headers.remove(CONTENT_LENGTH);
@@ -186,14 +203,11 @@ pub fn repair_answer_framing(headers: &mut HeaderMap) {
     }
     let mut lines = headers.get_all(CONTENT_LENGTH).iter();
     let Some(first) = lines.next() else { return };
-    if lines.next().is_none() && is_number(first.as_bytes()) {
-        return;
-    }
-    let lengths: Vec<_> = tokens(headers, &CONTENT_LENGTH).collect();
-    let length = lengths.first().filter(|length| is_number(length) && lengths.iter().all(|other| other == *length));
-    match length.and_then(|length| HeaderValue::from_bytes(length).ok()) {
-        Some(length) => drop(headers.insert(CONTENT_LENGTH, length)),
-        None => drop(headers.remove(CONTENT_LENGTH)),
+    if lines.next().is_some() || !is_number(first.as_bytes()) {
+        let length = tokens(headers, &CONTENT_LENGTH).next();
+        if let Some(length) = length.and_then(|length| HeaderValue::from_bytes(&length).ok()) {
+            headers.insert(CONTENT_LENGTH, length);
+        }
     }
 }
 
@@ -321,13 +335,18 @@ mod tests {
             (&["2", "3"][..], None),
             (&["2", "x"][..], None),
             (&["+2"][..], None),
+            (&[""][..], None),
         ] {
             let lines: Vec<_> = lengths.iter().map(|length| ("content-length", *length)).collect();
             let mut headers = map(&lines);
-            repair_answer_framing(&mut headers);
-            let found: Vec<_> = headers.get_all(CONTENT_LENGTH).iter().map(|v| v.to_str().unwrap()).collect();
-            assert_eq!(found, left.into_iter().collect::<Vec<_>>(), "{lengths:?}");
+            assert_eq!(length_is_clear(&headers), left.is_some(), "{lengths:?}");
+            if let Some(left) = left {
+                repair_answer_framing(&mut headers);
+                let found: Vec<_> = headers.get_all(CONTENT_LENGTH).iter().map(|v| v.to_str().unwrap()).collect();
+                assert_eq!(found, [left], "{lengths:?}");
+            }
         }
+        assert!(length_is_clear(&map(&[("content-length", "x"), ("transfer-encoding", "chunked")])));
     }
 
     #[test]

@@ -120,20 +120,22 @@ pub fn read(stream: &mut impl Read, bodiless: bool) -> Result<Message, Fault> {
                 message.body.push(b);
             }
         }
-        Framing::Chunked => chunks(stream, &mut message)?,
+        Framing::Chunked => chunks(stream, answer, &mut message)?,
     }
     Ok(message)
 }
 
-fn chunks(stream: &mut impl Read, message: &mut Message) -> Result<(), Fault> {
+fn chunks(stream: &mut impl Read, answer: bool, message: &mut Message) -> Result<(), Fault> {
     loop {
         let cut = |message: &Message| Fault::Truncated(message.body.clone());
         let line = line(stream).ok_or_else(|| cut(message))?;
         let text = latin(&line);
-        if text.is_empty() || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+        // Extensions belong to the hop (RFC 9112 7.1.1): towards the site there are none, from it they may be.
+        let size = if answer { text.split(';').next().unwrap_or_default().trim_end() } else { &text };
+        if size.is_empty() || !size.bytes().all(|b| b.is_ascii_hexdigit()) {
             return Err(Fault::Invalid(format!("chunk size {text:?}")));
         }
-        let size = usize::from_str_radix(&text, 16).map_err(|error| Fault::Invalid(error.to_string()))?;
+        let size = usize::from_str_radix(size, 16).map_err(|error| Fault::Invalid(error.to_string()))?;
         if size == 0 {
             break;
         }
