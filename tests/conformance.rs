@@ -12,11 +12,23 @@ mod support;
 mod answers;
 #[path = "conformance/as_bytes.rs"]
 mod as_bytes;
+#[path = "conformance/connections.rs"]
+mod connections;
+#[path = "conformance/expect.rs"]
+mod expect;
+#[path = "conformance/failures.rs"]
+mod failures;
+#[path = "conformance/flow.rs"]
+mod flow;
 #[path = "conformance/forwarding.rs"]
 mod forwarding;
 #[path = "conformance/hop_by_hop.rs"]
 mod hop_by_hop;
 #[path = "conformance/requests.rs"]
 mod requests;
+#[path = "conformance/retry.rs"]
+mod retry;
 #[path = "conformance/target_and_host.rs"]
 mod target_and_host;
+#[path = "conformance/upgrade.rs"]
+mod upgrade;

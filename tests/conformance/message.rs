@@ -2,6 +2,7 @@
 //! nothing else. What it cannot read, the proxy must not have written.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io::Read;
 
 /// `|` stands for a line end, and every other character for the byte of its code: rows stay readable.
@@ -79,6 +80,16 @@ pub enum Fault {
     Truncated(Vec<u8>),
     /// Nobody may send this.
     Invalid(String),
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed => f.write_str("nothing"),
+            Self::Truncated(body) => write!(f, "a message that breaks off after {:?}", text(body)),
+            Self::Invalid(what) => write!(f, "what nobody may send: {what}"),
+        }
+    }
 }
 
 /// Reads one message. `bodiless`: the answer to a HEAD.
