@@ -12,20 +12,21 @@ const MALFORMED_HOST: Refusal = (StatusCode::BAD_REQUEST, "the Host is malformed
 /// something else than what a check before it took for it): a name, an address or nothing, and perhaps a port.
 #[must_use]
 pub fn is_host(value: &[u8]) -> bool {
-    let (host, port) = if value.first() == Some(&b'[') {
-        let Some(end) = value.iter().position(|b| *b == b']') else { return false };
-        let (address, rest) = value.split_at(end + 1);
-        let literal = |b: &u8| b.is_ascii_alphanumeric() || b"[]:.-_~".contains(b);
-        if address.iter().filter(|b| **b == b'[').count() != 1 || !address.iter().all(literal) {
+    let (host, port) = if let Some(inner) = value.strip_prefix(b"[") {
+        let Some(end) = inner.iter().position(|b| *b == b']') else { return false };
+        let (address, rest) = inner.split_at(end);
+        if !address.iter().all(|b| b.is_ascii_alphanumeric() || b":.-_~".contains(b)) {
             return false;
         }
-        (&[][..], rest)
+        (&[][..], rest.strip_prefix(b"]").unwrap_or(rest))
     } else {
         value.split_at(value.iter().position(|b| *b == b':').unwrap_or(value.len()))
     };
     let name = |b: &u8| b.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(b);
-    let port = port.strip_prefix(b":").unwrap_or(port);
-    host.iter().all(name) && port.iter().all(u8::is_ascii_digit)
+    let fine = |port: &[u8]| {
+        port.is_empty() || port.strip_prefix(b":").is_some_and(|port| port.iter().all(u8::is_ascii_digit))
+    };
+    host.iter().all(name) && fine(port)
 }
 
 /// Brings the target into origin-form and Host in line with it.
@@ -127,9 +128,10 @@ mod tests {
         for host in ["", "a", "A.b-c_d", "192.0.2.1:80", "[2001:db8::1]", "[::1]:81", "a:", "caf%C3%A9"] {
             assert!(is_host(host.as_bytes()), "{host}");
         }
-        for host in
-            ["a b", "a/b", "a?b", "a#b", "a@b", "a:b", "a:1:2", "[::1", "[::1]x", "[[::1]", "::1", "a\\b", "\u{e9}"]
-        {
+        for host in [
+            "a b", "a/b", "a?b", "a#b", "a@b", "a:b", "a:1:2", "[::1", "[::1]x", "[::1]80", "[[::1]", "::1", "a\\b",
+            "\u{e9}",
+        ] {
             assert!(!is_host(host.as_bytes()), "{host}");
         }
     }

@@ -59,18 +59,12 @@ fn heads_are_bounded_in_number_and_size_both_ways_and_the_bounds_can_be_set() {
     let many = |count: usize| (0..count).map(|i| format!("X-{i}: {i}\r\n")).collect::<String>();
     let (site, received) = Site::new(move |request| {
         let wanted = request.header("x-wanted").unwrap_or("0").to_owned();
-        match wanted.split_once('x') {
-            Some((_, size)) => {
-                let size = size.parse().unwrap();
-                let line = format!("X-Big: {}", "y".repeat(size));
-                answer("200 OK", &[&line], "ok")
-            }
-            None => {
-                let lines = many(wanted.parse().unwrap());
-                let lines: Vec<_> = lines.lines().collect();
-                answer("200 OK", &lines, "ok")
-            }
+        if let Some(size) = wanted.strip_prefix('x') {
+            let line = format!("X-Big: {}", "y".repeat(size.parse().unwrap()));
+            return answer("200 OK", &[&line], "ok");
         }
+        let lines = many(wanted.parse().unwrap());
+        answer("200 OK", &lines.lines().collect::<Vec<_>>(), "ok")
     });
     let ask = |address, fields: &str| {
         let mut visitor = connect(address);

@@ -32,14 +32,12 @@ fn told(visitor: &mut TcpStream) -> String {
 fn requests_that_come_together_are_answered_in_order() {
     both_ways(&echo(), &[], |proxy| {
         let mut visitor = connect(proxy.address);
-        let mut all = String::new();
-        for number in 0..20 {
-            all += &match number % 4 {
-                3 => format!("POST /{number} HTTP/1.1|Host: a|Content-Length: 2||p{}", number % 10),
-                2 => format!("PUT /{number} HTTP/1.1|Host: a|Transfer-Encoding: chunked||2|c{}|0||", number % 10),
-                _ => format!("GET /{number} HTTP/1.1|Host: a||"),
-            };
-        }
+        let request = |number: usize| match number % 4 {
+            3 => format!("POST /{number} HTTP/1.1|Host: a|Content-Length: 2||p{}", number % 10),
+            2 => format!("PUT /{number} HTTP/1.1|Host: a|Transfer-Encoding: chunked||2|c{}|0||", number % 10),
+            _ => format!("GET /{number} HTTP/1.1|Host: a||"),
+        };
+        let all: String = (0..20).map(request).collect();
         visitor.write_all(&bytes(&all)).unwrap();
         for number in 0..20 {
             let expected = match number % 4 {

@@ -109,7 +109,7 @@ fn an_answer_before_the_end_of_an_upload_arrives_whole() {
             let writing = thread::spawn(move || {
                 writer.write_all(&head)?;
                 for _ in 0..30 {
-                    let piece = [&b"186a0\r\n"[..], &[b'x'; 100_000], b"\r\n"].concat();
+                    let piece = [&b"186a0\r\n"[..], &vec![b'x'; 100_000], b"\r\n"].concat();
                     writer.write_all(&piece)?;
                     thread::sleep(Duration::from_millis(2));
                 }
@@ -132,8 +132,9 @@ fn a_visitor_who_does_not_read_holds_the_site_back() {
             return;
         }
         stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n").unwrap();
-        while !stopped.load(Ordering::SeqCst) && stream.write_all(&[b'x'; 64 * 1024]).is_ok() {
-            count.fetch_add(64 * 1024, Ordering::SeqCst);
+        let block = vec![b'x'; 64 * 1024];
+        while !stopped.load(Ordering::SeqCst) && stream.write_all(&block).is_ok() {
+            count.fetch_add(block.len(), Ordering::SeqCst);
         }
     });
     both_ways(&site, &[], |proxy| {
@@ -162,9 +163,9 @@ fn a_site_that_does_not_read_holds_the_visitor_back() {
         let mut visitor = connect(proxy.address);
         visitor.set_write_timeout(Some(Duration::from_millis(700))).unwrap();
         visitor.write_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000\r\n\r\n").unwrap();
-        let mut taken = 0;
-        while visitor.write_all(&[b'x'; 64 * 1024]).is_ok() && taken < 64 * 1024 * 1024 {
-            taken += 64 * 1024;
+        let (mut taken, block) = (0, vec![b'x'; 64 * 1024]);
+        while visitor.write_all(&block).is_ok() && taken < 64 * 1024 * 1024 {
+            taken += block.len();
         }
         assert!(taken < 32 * 1024 * 1024, "{taken} bytes were taken for a site that reads nothing");
     });

@@ -118,7 +118,7 @@ impl Stage {
         match (&reply, case.gets.parse::<u16>()) {
             (Ok(reply), Ok(status)) => wrong += &own(reply, status, &mut visitor),
             (Ok(reply), Err(_)) => wrong += &compare_answer(reply, case),
-            (Err(fault), _) => _ = write!(wrong, "  the visitor got {fault}\n"),
+            (Err(fault), _) => _ = writeln!(wrong, "  the visitor got {fault}"),
         }
         drop(visitor);
         let seen = std::mem::take(&mut self.script.lock().unwrap().seen);
@@ -178,7 +178,7 @@ fn own(reply: &Message, status: u16, visitor: &mut TcpStream) -> String {
     }
     let mut rest = Vec::new();
     if visitor.read_to_end(&mut rest).is_ok() && !rest.is_empty() {
-        let _ = write!(wrong, "  after the refusal came {:?}\n", text(&rest));
+        let _ = writeln!(wrong, "  after the refusal came {:?}", text(&rest));
     }
     wrong
 }
