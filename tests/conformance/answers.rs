@@ -1,12 +1,16 @@
 //! Where an answer ends, and what of old servers' answers is repaired (RFC 9112 6.3, 5.1, 5.2).
 
-use crate::stage::{Case, answered, refused, returns, table};
+use std::io::Write;
+
+use crate::message::{bytes, read};
+use crate::stage::{Case, GET, answered, both_ways, refused, returns, table};
+use crate::support::{Site, connect};
 
 const CHUNKED: &str = "HTTP/1.1 200 OK|Transfer-Encoding: chunked||5|hello|0||";
 
 /// The site's answer cannot be passed on: the visitor gets 502, and says so.
 const fn bad(name: &'static str, answers: &'static str) -> Case {
-    Case { answers, arrives: Some(crate::stage::GET), ..refused(name, crate::stage::GET, "502") }
+    Case { answers, arrives: Some(GET), ..refused(name, GET, "502") }
 }
 
 #[test]
@@ -171,6 +175,22 @@ fn status_and_reason_pass_as_they_are() {
             "HTTP/1.1 502 Bad Gateway|Proxy-Status: cdn; error=x|Content-Length: 0||",
         ),
     ]);
+}
+
+#[test]
+fn a_reason_outside_ascii_may_get_lost_and_nothing_else() {
+    let site = Site::raw(|mut stream| {
+        while read(&mut stream, false).is_ok() {
+            stream.write_all(&bytes("HTTP/1.1 200 Tr\u{e8}s bien|Content-Length: 2||ok")).unwrap();
+        }
+    });
+    both_ways(&site, &[], |proxy| {
+        let mut visitor = connect(proxy.address);
+        visitor.write_all(&bytes(GET)).unwrap();
+        let reply = read(&mut visitor, false).unwrap();
+        assert!(["HTTP/1.1 200 ", "HTTP/1.1 200 Tr\u{e8}s bien"].contains(&reply.start.as_str()), "{}", reply.start);
+        assert_eq!(reply.text(), "ok");
+    });
 }
 
 #[test]

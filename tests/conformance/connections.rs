@@ -102,9 +102,24 @@ fn close_ends_the_connection_after_its_answer_and_what_follows_is_not_looked_at(
 fn a_request_with_two_framings_is_the_last_even_among_others() {
     both_ways(&echo(), &[], |proxy| {
         let mut visitor = connect(proxy.address);
+        // It can be seen from its lines only where it is the first that the full way gets.
         let two = "POST /2 HTTP/1.1|Host: a|Content-Length: 4|Transfer-Encoding: chunked||1|x|0||";
         visitor.write_all(&bytes(&format!("GET /1 HTTP/1.1|Host: a||{two}GET /3 HTTP/1.1|Host: a||"))).unwrap();
         assert_eq!([told(&mut visitor), told(&mut visitor)], ["/1", "/2 x"]);
+        let mut rest = Vec::new();
+        let _ = visitor.read_to_end(&mut rest);
+        assert!(rest.is_empty(), "what followed was answered");
+    });
+}
+
+#[test]
+fn such_a_request_is_the_last_behind_another_of_the_full_way_too() {
+    both_ways(&echo(), &[], |proxy| {
+        let mut visitor = connect(proxy.address);
+        let one = "POST /1 HTTP/1.1|Host: a|Content-Length: 1||y";
+        let two = "POST /2 HTTP/1.1|Host: a|Content-Length: 4|Transfer-Encoding: chunked||1|x|0||";
+        visitor.write_all(&bytes(&format!("{one}{two}GET /3 HTTP/1.1|Host: a||"))).unwrap();
+        assert_eq!([told(&mut visitor), told(&mut visitor)], ["/1 y", "/2 x"]);
         let mut rest = Vec::new();
         let _ = visitor.read_to_end(&mut rest);
         assert!(rest.is_empty(), "what followed was answered");

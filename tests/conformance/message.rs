@@ -121,9 +121,9 @@ pub fn read(stream: &mut impl Read, bodiless: bool) -> Result<Message, Fault> {
         Framing::None => {}
         Framing::Length => {
             let length: usize = message.header("content-length").and_then(|l| l.parse().ok()).unwrap_or_default();
-            while message.body.len() < length {
-                let Some(b) = byte(stream) else { return Err(Fault::Truncated(message.body)) };
-                message.body.push(b);
+            message.body = block(stream, length);
+            if message.body.len() < length {
+                return Err(Fault::Truncated(message.body));
             }
         }
         Framing::Close => {
@@ -150,13 +150,10 @@ fn chunks(stream: &mut impl Read, answer: bool, message: &mut Message) -> Result
         if size == 0 {
             break;
         }
-        let mut chunk = Vec::new();
-        while chunk.len() < size {
-            let Some(b) = byte(stream) else {
-                message.body.extend_from_slice(&chunk);
-                return Err(cut(message));
-            };
-            chunk.push(b);
+        let chunk = block(stream, size);
+        if chunk.len() < size {
+            message.body.extend_from_slice(&chunk);
+            return Err(cut(message));
         }
         message.body.extend_from_slice(&chunk);
         message.chunks.push(chunk);
@@ -252,6 +249,14 @@ fn line(stream: &mut impl Read) -> Option<Vec<u8>> {
     }
     line.truncate(line.len() - 2);
     Some(line)
+}
+
+/// So many bytes, or as many as there are.
+fn block(stream: &mut impl Read, size: usize) -> Vec<u8> {
+    let mut block = Vec::new();
+    // A reset ends it like a close.
+    let _ = stream.take(size as u64).read_to_end(&mut block);
+    block
 }
 
 fn byte(stream: &mut impl Read) -> Option<u8> {
