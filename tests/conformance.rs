@@ -22,6 +22,8 @@ mod failures;
 mod flow;
 #[path = "conformance/forwarding.rs"]
 mod forwarding;
+#[path = "conformance/generated.rs"]
+mod generated;
 #[path = "conformance/hop_by_hop.rs"]
 mod hop_by_hop;
 #[path = "conformance/requests.rs"]

@@ -187,8 +187,9 @@ pub fn length_is_clear(headers: &HeaderMap) -> bool {
         (None, _) => true,
         (Some(line), None) if is_number(line.as_bytes()) => true,
         _ => {
-            let lengths: Vec<_> = tokens(headers, &CONTENT_LENGTH).collect();
-            lengths.first().is_some_and(|first| is_number(first) && lengths.iter().all(|other| other == first))
+            let lines = headers.get_all(CONTENT_LENGTH).iter();
+            let mut lengths = lines.flat_map(|line| line.as_bytes().split(|b| *b == b',')).map(<[u8]>::trim_ascii);
+            lengths.next().is_some_and(|first| is_number(first) && lengths.all(|other| other == first))
         }
     }
 }
@@ -336,6 +337,7 @@ mod tests {
             (&["2", "x"][..], None),
             (&["+2"][..], None),
             (&[""][..], None),
+            (&["2,"][..], None),
         ] {
             let lines: Vec<_> = lengths.iter().map(|length| ("content-length", *length)).collect();
             let mut headers = map(&lines);

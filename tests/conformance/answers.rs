@@ -169,6 +169,7 @@ fn status_and_reason_pass_as_they_are() {
         returns("a status nobody knows", "HTTP/1.1 299 Odd|Content-Length: 0||"),
         returns("the highest", "HTTP/1.1 999 Request Denied|Content-Length: 0||"),
         returns("no reason", "HTTP/1.1 200 |Content-Length: 0||"),
+        answered("not even a space for one", "HTTP/1.1 200|Content-Length: 0||", "HTTP/1.1 200 |Content-Length: 0||"),
         returns("an error", "HTTP/1.1 503 Service Unavailable|Retry-After: 5|Content-Length: 2||no"),
         returns(
             "what the site itself says of proxies",

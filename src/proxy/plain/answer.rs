@@ -227,7 +227,8 @@ fn write_status_line(out: &mut Vec<u8>, bytes: &[u8]) {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     out.extend_from_slice(b"HTTP/1.1");
     out.extend_from_slice(line.get(8..).unwrap_or_default());
-    out.extend_from_slice(b"\r\n");
+    // The space is owed even where no reason follows (RFC 9112 4).
+    out.extend_from_slice(if line.len() == "HTTP/1.1 200".len() { b" \r\n" } else { b"\r\n" });
 }
 
 #[cfg(test)]
