@@ -26,6 +26,8 @@ mod forwarding;
 mod generated;
 #[path = "conformance/hop_by_hop.rs"]
 mod hop_by_hop;
+#[path = "conformance/landing.rs"]
+mod landing;
 #[path = "conformance/requests.rs"]
 mod requests;
 #[path = "conformance/retry.rs"]

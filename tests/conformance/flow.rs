@@ -154,6 +154,27 @@ fn a_visitor_who_does_not_read_holds_the_site_back() {
 }
 
 #[test]
+fn a_visitor_who_never_reads_is_given_up() {
+    let ended = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&ended);
+    let site = Site::raw(move |mut stream| {
+        if read(&mut stream, false).is_ok() {
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n").unwrap();
+            while stream.write_all(&[b'x'; 8 * 1024]).is_ok() {}
+            count.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    both_ways(&site, &[("timeouts-body-stall", "400ms")], |proxy| {
+        for request in ASKS {
+            let before = ended.load(Ordering::SeqCst);
+            let mut visitor = connect(proxy.address);
+            visitor.write_all(&bytes(request)).unwrap();
+            wait_until("the site to be released", || ended.load(Ordering::SeqCst) > before);
+        }
+    });
+}
+
+#[test]
 fn a_site_that_does_not_read_holds_the_visitor_back() {
     let site = Site::raw(|mut stream| {
         until(&mut stream, "\r\n\r\n");

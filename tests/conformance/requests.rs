@@ -1,6 +1,10 @@
 //! Where a request ends (RFC 9112 6): one meaning or none.
 
-use crate::stage::{Case, arrives, passes, refused, table};
+use std::io::Write;
+
+use crate::message::{bytes, read};
+use crate::stage::{Case, OK, arrives, both_ways, passes, refused, table};
+use crate::support::{Site, connect};
 
 const CHUNKED: &str = "POST / HTTP/1.1|Host: a|Transfer-Encoding: chunked||3|abc|0||";
 
@@ -191,4 +195,25 @@ fn malformed_chunks_are_the_visitors_fault() {
         bad("a trailer without a colon", "POST / HTTP/1.1|Host: a|Transfer-Encoding: chunked||3|abc|0|nonsense||"),
         bad("of a GET", "GET / HTTP/1.1|Host: a|Transfer-Encoding: chunked||zz|abc|0||"),
     ]);
+}
+
+#[test]
+fn endless_extensions_and_trailers_are_not_put_up_with() {
+    let site = Site::raw(|mut stream| {
+        if read(&mut stream, false).is_ok() {
+            let _ = stream.write_all(&bytes(OK));
+        }
+    });
+    both_ways(&site, &[], |proxy| {
+        let head = "POST / HTTP/1.1|Host: a|Transfer-Encoding: chunked||";
+        for body in [
+            format!("3;{}|abc|0||", "x".repeat(100_000)),
+            format!("{}0||", "1;xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx|a|".repeat(5_000)),
+            format!("3|abc|0|{}|", "X-T: y|".repeat(100_000)),
+        ] {
+            let mut visitor = connect(proxy.address);
+            let _ = visitor.write_all(&bytes(&format!("{head}{body}")));
+            assert_eq!(read(&mut visitor, false).unwrap().status(), 400, "{}", &body[..20]);
+        }
+    });
 }

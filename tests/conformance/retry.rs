@@ -4,6 +4,8 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
 
 use crate::message::{Fault, bytes, read};
 use crate::stage::{GET, OK, both_ways};
@@ -135,5 +137,25 @@ fn a_second_death_is_final() {
         assert_eq!(ask(proxy, GET).unwrap(), 200);
         assert_eq!(ask(proxy, GET).unwrap(), 502);
         assert_eq!(seen.load(Ordering::SeqCst), 3, "the first, the second, and the second once more");
+    });
+}
+
+#[test]
+fn what_took_too_long_is_not_sent_again() {
+    let seen = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&seen);
+    let site = Site::raw(move |mut stream| {
+        while read(&mut stream, false).is_ok() {
+            if count.fetch_add(1, Ordering::SeqCst) > 0 {
+                thread::sleep(Duration::from_secs(2));
+            }
+            let _ = stream.write_all(&bytes(OK));
+        }
+    });
+    both_ways(&site, &[("timeouts-response", "300ms")], |proxy| {
+        seen.store(0, Ordering::SeqCst);
+        assert_eq!(ask(proxy, GET).unwrap(), 200);
+        assert_eq!(ask(proxy, GET).unwrap(), 504, "over the pooled connection");
+        assert_eq!(seen.load(Ordering::SeqCst), 2);
     });
 }

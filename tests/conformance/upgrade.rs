@@ -5,11 +5,11 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::message::{bytes, read};
 use crate::stage::{Case, arrives, both_ways, passes, refused, table};
-use crate::support::{Site, connect, wait_until};
+use crate::support::{InProcess, Site, connect, wait_until};
 
 const ASKS: &str = "GET /ws HTTP/1.1|Host: a|Connection: Upgrade|Upgrade: websocket|Sec-WebSocket-Key: x||";
 const SWITCHES: &str =
@@ -223,4 +223,52 @@ fn an_upgrade_gets_a_connection_of_its_own_and_it_is_never_used_again() {
         assert_eq!(ask(crate::stage::GET), 200);
         assert_eq!(opened.load(Ordering::SeqCst) - before, 2, "one for the requests, one for the tunnel");
     });
+}
+
+/// A site that switches and then only listens.
+fn listener() -> Site {
+    Site::raw(|mut stream| {
+        read(&mut stream, false).unwrap();
+        stream.write_all(&bytes(SWITCHES)).unwrap();
+        let _ = stream.read_to_end(&mut Vec::new());
+    })
+}
+
+fn tunnel(proxy: &InProcess) -> TcpStream {
+    let mut visitor = connect(proxy.address);
+    visitor.write_all(&bytes(ASKS)).unwrap();
+    assert_eq!(read(&mut visitor, false).unwrap().status(), 101);
+    visitor
+}
+
+#[test]
+fn a_tunnel_in_which_nothing_moves_is_closed_and_one_in_which_something_does_is_not() {
+    both_ways(&listener(), &[("timeouts-tunnel-idle", "500ms")], |proxy| {
+        let start = Instant::now();
+        assert_eq!(rest(&mut tunnel(proxy)), "");
+        assert!(start.elapsed() >= Duration::from_millis(400));
+        let mut busy = tunnel(proxy);
+        for _ in 0..8 {
+            busy.write_all(b"x").unwrap();
+            thread::sleep(Duration::from_millis(150));
+        }
+        assert_eq!(proxy.metric("capi_tunnels"), 1);
+        assert_eq!(rest(&mut busy), "");
+    });
+}
+
+#[test]
+fn a_drain_waits_for_tunnels_until_its_deadline() {
+    for plain in ["true", "false"] {
+        let site = listener();
+        let flags = [("plain-way", plain), ("timeouts-drain", "700ms")];
+        let proxy = InProcess::start(&site.url(), "http://127.0.0.1:9", &flags);
+        let mut visitor = tunnel(&proxy);
+        let start = Instant::now();
+        let stopping = thread::spawn(move || proxy.stop());
+        visitor.write_all(b"still here").unwrap();
+        assert_eq!(rest(&mut visitor), "", "plain way: {plain}");
+        assert!(start.elapsed() >= Duration::from_millis(600), "plain way: {plain}");
+        stopping.join().unwrap();
+    }
 }
