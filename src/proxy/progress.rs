@@ -23,6 +23,8 @@ pub struct Progress {
     last: AtomicBool,
     /// A request was answered before all of its body had been read.
     unread: AtomicBool,
+    /// hyper has decided to end the connection, for a reason of its own (two framings, RFC 9112 6.1).
+    shut: AtomicBool,
 }
 
 impl Progress {
@@ -47,6 +49,11 @@ impl Progress {
         self.last.store(true, Relaxed);
     }
 
+    /// The socket is being shut down: what follows on it is nobody's request.
+    pub fn shut(&self) {
+        self.shut.store(true, Relaxed);
+    }
+
     /// All requests that came have been read and answered.
     #[must_use]
     pub fn is_idle(&self) -> bool {
@@ -56,7 +63,7 @@ impl Progress {
     /// Another request may follow on this connection.
     #[must_use]
     pub fn can_go_on(&self) -> bool {
-        self.is_idle() && !self.last.load(Relaxed) && self.begun.load(Relaxed) > 0
+        self.is_idle() && !self.last.load(Relaxed) && !self.shut.load(Relaxed) && self.begun.load(Relaxed) > 0
     }
 
     /// The connection can be closed without anybody losing anything.

@@ -13,8 +13,14 @@ use crate::support::{Site, answer, connect, wait_until};
 
 /// Answers with the target it was asked for.
 fn echo() -> Site {
-    Site::raw(|mut stream| {
+    noting(Arc::default())
+}
+
+/// The same, and counts.
+fn noting(count: Arc<AtomicUsize>) -> Site {
+    Site::raw(move |mut stream| {
         while let Ok(request) = read(&mut stream, false) {
+            count.fetch_add(1, Ordering::SeqCst);
             let target = request.start.split(' ').nth(1).unwrap().to_owned();
             let said = if request.body.is_empty() { target } else { format!("{target} {}", request.text()) };
             if stream.write_all(&answer("200 OK", &[], &said)).is_err() {
@@ -114,7 +120,9 @@ fn a_request_with_two_framings_is_the_last_even_among_others() {
 
 #[test]
 fn such_a_request_is_the_last_behind_another_of_the_full_way_too() {
-    both_ways(&echo(), &[], |proxy| {
+    let count = Arc::default();
+    both_ways(&noting(Arc::clone(&count)), &[], |proxy| {
+        count.store(0, Ordering::SeqCst);
         let mut visitor = connect(proxy.address);
         let one = "POST /1 HTTP/1.1|Host: a|Content-Length: 1||y";
         let two = "POST /2 HTTP/1.1|Host: a|Content-Length: 4|Transfer-Encoding: chunked||1|x|0||";
@@ -123,6 +131,9 @@ fn such_a_request_is_the_last_behind_another_of_the_full_way_too() {
         let mut rest = Vec::new();
         let _ = visitor.read_to_end(&mut rest);
         assert!(rest.is_empty(), "what followed was answered");
+        drop(visitor);
+        thread::sleep(Duration::from_millis(50));
+        assert_eq!(count.load(Ordering::SeqCst), 2, "what followed reached the site");
     });
 }
 

@@ -109,6 +109,11 @@ fn every_form_of_a_target_becomes_what_the_site_understands_or_is_refused() {
             "405",
         ),
         passes("OPTIONS *", "OPTIONS * HTTP/1.1|Host: a||"),
+        arrives(
+            "OPTIONS in absolute-form without a path",
+            "OPTIONS http://shop.example HTTP/1.1|Host: a||",
+            "OPTIONS / HTTP/1.1|Host: shop.example||",
+        ),
         passes("OPTIONS of a path", "OPTIONS /x HTTP/1.1|Host: a||"),
         refused("an asterisk for anything else", "GET * HTTP/1.1|Host: a||", "400"),
         refused("an asterisk and more", "OPTIONS *x HTTP/1.1|Host: a||", "400"),
