@@ -7,6 +7,8 @@ mod message;
 #[path = "conformance/stage.rs"]
 mod stage;
 mod support;
+#[path = "conformance/vocabulary.rs"]
+mod vocabulary;
 
 #[path = "conformance/answers.rs"]
 mod answers;

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::CONNECTION;
-use http::{HeaderMap, Request, Response, Version};
+use http::{HeaderMap, Request, Response, StatusCode, Version};
 use http_body::{Body, Frame, SizeHint};
 
 use super::body::ResponseBody;
@@ -25,6 +25,8 @@ pub struct Progress {
     unread: AtomicBool,
     /// hyper has decided to end the connection, for a reason of its own (two framings, RFC 9112 6.1).
     shut: AtomicBool,
+    /// It has become a tunnel.
+    tunnel: AtomicBool,
 }
 
 impl Progress {
@@ -41,6 +43,9 @@ impl Progress {
         if says_close(answer.headers()) {
             self.last.store(true, Relaxed);
         }
+        if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+            self.tunnel.store(true, Relaxed);
+        }
         answer.map(|body| Watched { body, progress: Arc::clone(self) })
     }
 
@@ -52,6 +57,12 @@ impl Progress {
     /// The socket is being shut down: what follows on it is nobody's request.
     pub fn shut(&self) {
         self.shut.store(true, Relaxed);
+    }
+
+    /// Each direction ends by itself, and what the visitor sends is no request.
+    #[must_use]
+    pub fn is_tunnel(&self) -> bool {
+        self.tunnel.load(Relaxed)
     }
 
     /// All requests that came have been read and answered.

@@ -80,6 +80,20 @@ fn requests_cut_anywhere_are_the_same_requests() {
 }
 
 #[test]
+fn a_line_end_too_much_after_a_body_does_no_harm() {
+    both_ways(&echo(), &[], |proxy| {
+        let mut visitor = connect(proxy.address);
+        let post = "POST /1 HTTP/1.1|Host: a|Content-Length: 3||abc|";
+        visitor
+            .write_all(&bytes(&format!("{post}GET /2 HTTP/1.1|Host: a||{post}{post}GET /3 HTTP/1.1|Host: a||")))
+            .unwrap();
+        for expected in ["/1 abc", "/2", "/1 abc", "/1 abc", "/3"] {
+            assert_eq!(told(&mut visitor), expected);
+        }
+    });
+}
+
+#[test]
 fn close_ends_the_connection_after_its_answer_and_what_follows_is_not_looked_at() {
     both_ways(&echo(), &[], |proxy| {
         for last in [

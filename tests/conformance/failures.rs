@@ -2,8 +2,9 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,7 @@ use socket2::{Domain, Socket, Type};
 
 use crate::message::{Fault, Message, bytes, read, text};
 use crate::stage::{GET, OK, both_ways, both_ways_to};
-use crate::support::{InProcess, Site, connect, wait_until};
+use crate::support::{InProcess, PATIENCE, Site, connect, wait_until};
 
 const POST: &str = "POST / HTTP/1.1|Host: a|Content-Length: 1||x";
 
@@ -124,10 +125,9 @@ fn a_site_that_stops_in_the_middle_is_cut_off_visibly() {
 
 #[test]
 fn a_visitor_who_breaks_off_an_upload_leaves_it_visibly_broken() {
-    let site = Site::raw(|mut stream| match read(&mut stream, false) {
-        Err(Fault::Truncated(_)) => {}
-        other => panic!("the site saw {other:?}"),
-    });
+    let (sender, receiver) = channel();
+    let sender = Mutex::new(sender);
+    let site = Site::raw(move |mut stream| sender.lock().unwrap().send(read(&mut stream, false)).unwrap());
     both_ways(&site, &[], |proxy| {
         for framing in ["Content-Length: 9||hello", "Transfer-Encoding: chunked||5|hello|"] {
             let mut visitor = connect(proxy.address);
@@ -136,6 +136,10 @@ fn a_visitor_who_breaks_off_an_upload_leaves_it_visibly_broken() {
             let mut rest = Vec::new();
             let _ = visitor.read_to_end(&mut rest);
             assert!(rest.is_empty() || rest.starts_with(b"HTTP/1.1 400 "), "{}", text(&rest));
+            match receiver.recv_timeout(PATIENCE).unwrap() {
+                Err(Fault::Truncated(_)) => {}
+                other => panic!("the site saw {other:?}"),
+            }
         }
     });
 }

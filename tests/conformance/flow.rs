@@ -124,6 +124,36 @@ fn an_answer_before_the_end_of_an_upload_arrives_whole() {
 }
 
 #[test]
+fn a_refusal_reaches_a_visitor_who_is_still_sending() {
+    let site = Site::raw(|_| ());
+    both_ways(&site, &[], |proxy| {
+        for head in [
+            "POST / HTTP/1.1|Host: a|Host: b|Content-Length: 3000000||",
+            "POST / HTTP/1.1|Host: a b|Transfer-Encoding: chunked||ffffff|",
+            "POST / HTTP/1.1|Host: a|Transfer-Encoding: gzip, chunked||ffffff|",
+            "POST / HTTP/1.1|Host: a|X-A : b|Content-Length: 3000000||",
+        ] {
+            let mut visitor = connect(proxy.address);
+            let mut writer = visitor.try_clone().unwrap();
+            let head = bytes(head);
+            let writing = thread::spawn(move || {
+                writer.write_all(&head)?;
+                for _ in 0..30 {
+                    writer.write_all(&vec![b'x'; 100_000])?;
+                    thread::sleep(Duration::from_millis(1));
+                }
+                writer.flush()
+            });
+            let reply = read(&mut visitor, false).unwrap();
+            assert!(matches!(reply.status(), 400 | 501), "{}", reply.head);
+            drop(visitor);
+            let _ = writing.join().unwrap();
+        }
+        assert_eq!(proxy.metric("capi_upstream_connections_total"), 0, "nothing of this is for the site");
+    });
+}
+
+#[test]
 fn a_visitor_who_does_not_read_holds_the_site_back() {
     let (sent, stop) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
     let (count, stopped) = (Arc::clone(&sent), Arc::clone(&stop));

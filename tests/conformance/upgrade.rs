@@ -2,14 +2,15 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::message::{bytes, read};
 use crate::stage::{Case, arrives, both_ways, passes, refused, table};
-use crate::support::{InProcess, Site, connect, wait_until};
+use crate::support::{InProcess, PATIENCE, Site, connect, wait_until};
 
 const ASKS: &str = "GET /ws HTTP/1.1|Host: a|Connection: Upgrade|Upgrade: websocket|Sec-WebSocket-Key: x||";
 const SWITCHES: &str =
@@ -133,7 +134,9 @@ fn before_the_switch_the_site_sees_nothing_but_the_request() {
 
 #[test]
 fn a_half_close_passes_and_the_other_half_goes_on_either_way() {
-    let site = Site::raw(|mut stream| {
+    let (sender, receiver) = channel();
+    let sender = Mutex::new(sender);
+    let site = Site::raw(move |mut stream| {
         let request = read(&mut stream, false).unwrap();
         stream.write_all(&bytes(SWITCHES)).unwrap();
         if request.start.starts_with("GET /ws") {
@@ -142,8 +145,7 @@ fn a_half_close_passes_and_the_other_half_goes_on_either_way() {
         } else {
             stream.write_all(b"first").unwrap();
             stream.shutdown(Shutdown::Write).unwrap();
-            assert_eq!(rest(&mut stream), "last");
-            // The visitor may go only when this has been seen.
+            sender.lock().unwrap().send(rest(&mut stream)).unwrap();
         }
     });
     both_ways(&site, &[], |proxy| {
@@ -160,6 +162,7 @@ fn a_half_close_passes_and_the_other_half_goes_on_either_way() {
         assert_eq!(rest(&mut visitor), "first");
         visitor.write_all(b"last").unwrap();
         visitor.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(receiver.recv_timeout(PATIENCE).as_deref(), Ok("last"));
         wait_until("the tunnels to end", || proxy.metric("capi_tunnels") == 0);
     });
 }
@@ -243,12 +246,12 @@ fn tunnel(proxy: &InProcess) -> TcpStream {
 
 #[test]
 fn a_tunnel_in_which_nothing_moves_is_closed_and_one_in_which_something_does_is_not() {
-    both_ways(&listener(), &[("timeouts-tunnel-idle", "500ms")], |proxy| {
+    both_ways(&listener(), &[("timeouts-tunnel-idle", "800ms")], |proxy| {
         let start = Instant::now();
         assert_eq!(rest(&mut tunnel(proxy)), "");
-        assert!(start.elapsed() >= Duration::from_millis(400));
+        assert!(start.elapsed() >= Duration::from_millis(700));
         let mut busy = tunnel(proxy);
-        for _ in 0..8 {
+        for _ in 0..10 {
             busy.write_all(b"x").unwrap();
             thread::sleep(Duration::from_millis(150));
         }
