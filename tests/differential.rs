@@ -186,7 +186,7 @@ fn requests() -> impl Strategy<Value = String> {
 /// A body with its framing: lines, bytes, and whether the site closes.
 fn bodies() -> impl Strategy<Value = (String, Vec<u8>, bool)> {
     let content = prop_oneof![Just(0), 1..200usize, Just(70_000), Just(300_000)].prop_map(|size| vec![b'x'; size]);
-    (content, 0..15u8, 1..5000usize).prop_map(|(content, kind, size)| {
+    (content, 0..16u8, 1..5000usize).prop_map(|(content, kind, size)| {
         let length = content.len();
         let chunked = |end: &str| {
             let mut bytes = Vec::new();
