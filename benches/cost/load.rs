@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::Plan;
 use crate::field::{Contestant, FULL_WAY, FULL_WAY_LOWER, Field, HAPROXY, NGINX, NGINX_AGAIN, RELAY, SIDECAR};
@@ -47,9 +47,10 @@ pub fn run(scenario: &'static Scenario, field: &Field, plan: &Plan) -> Outcome {
     let sidecar = field.0[field.place(SIDECAR)].process.0.id();
     let before = cpu_of_threads(sidecar);
     for number in 0..plan.rounds {
+        let begun = Instant::now();
         let results = round(scenario, field, &number.to_string(), plan.seconds);
         let all: f64 = results.iter().map(|(spent, _, _)| spent).sum();
-        outcome.busy.push(all / f64::from(plan.seconds) / 1e6);
+        outcome.busy.push(all / begun.elapsed().as_secs_f64() / 1e6);
         for (place, (spent, counted, leads)) in results.into_iter().enumerate() {
             let units = if scenario.unit == Unit::MiB { counted.mebibytes } else { counted.requests };
             outcome.cost[place].push(spent / units);
@@ -74,8 +75,9 @@ fn probe(scenario: &Scenario, contestant: &Contestant) {
     let length = if scenario.is_form { format!("Content-Length: {}\r\n", body.len()) } else { String::new() };
     let lines = scenario.headers.iter().filter(|line| !line.starts_with("Connection"));
     let lines: String = lines.map(|line| format!("{line}\r\n")).collect();
-    write!(stream, "{method} {} HTTP/1.1\r\n{HOST}\r\n{lines}{length}Connection: close\r\n\r\n{body}", scenario.path)
-        .expect("a contestant reads");
+    let request =
+        format!("{method} {} HTTP/1.1\r\n{HOST}\r\n{lines}{length}Connection: close\r\n\r\n{body}", scenario.path);
+    stream.write_all(request.as_bytes()).expect("a contestant reads");
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).expect("an answer that ends");
     let head = String::from_utf8_lossy(&answer[..answer.len().min(4096)]).to_ascii_lowercase();

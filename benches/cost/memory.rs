@@ -26,6 +26,9 @@ struct Memory {
 pub fn run(dir: &Path, origin: &Origin, plan: &Plan) -> Table {
     let (idle, all, patience) = if plan.quick { (500, 1000, 2) } else { (4000, 10_000, 10) };
     let patience = Duration::from_secs(patience);
+    // The sidecar takes no more connections than it has descriptors for two of each.
+    let files = rlimit::increase_nofile_limit(u64::MAX).expect("a limit of open files");
+    let all = all.min(usize::try_from(files).expect("a number") / 2 - 100);
     let room = all + all / 5;
     let columns = [
         "KiB",
@@ -52,11 +55,11 @@ pub fn run(dir: &Path, origin: &Origin, plan: &Plan) -> Table {
         let pid = contestant.process.0.id();
         let start = Memory::of(pid);
         // What the first request brings in for good is nobody's connection.
-        drop(visit(contestant.port));
+        drop(visit(contestant));
         let first = Memory::of(pid);
-        let mut waiting: Vec<_> = (0..idle).map(|_| visit(contestant.port)).collect();
+        let mut waiting: Vec<_> = (0..idle).map(|_| visit(contestant)).collect();
         let some = Memory::of(pid);
-        waiting.extend((idle..all).map(|_| visit(contestant.port)));
+        waiting.extend((idle..all).map(|_| visit(contestant)));
         let most = Memory::of(pid);
         drop(waiting);
         thread::sleep(patience);
@@ -76,13 +79,14 @@ pub fn run(dir: &Path, origin: &Origin, plan: &Plan) -> Table {
 }
 
 /// A connection that has been used once.
-fn visit(port: u16) -> TcpStream {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("a contestant accepts");
+fn visit(contestant: &Contestant) -> TcpStream {
+    let mut stream = TcpStream::connect(("127.0.0.1", contestant.port)).expect("a contestant accepts");
     stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout");
-    write!(stream, "GET / HTTP/1.1\r\n{HOST}\r\n\r\n").expect("a contestant reads");
+    stream.write_all(format!("GET / HTTP/1.1\r\n{HOST}\r\n\r\n").as_bytes()).expect("a contestant reads");
     let (mut answer, mut part) = (Vec::new(), [0; 4096]);
     while !answer.ends_with(HELLO.as_bytes()) {
-        let count = stream.read(&mut part).expect("an answer");
+        let count =
+            stream.read(&mut part).unwrap_or_else(|error| panic!("{} does not answer: {error}", contestant.name));
         assert!(count > 0, "the answer ended early: {}", String::from_utf8_lossy(&answer));
         answer.extend_from_slice(&part[..count]);
     }
