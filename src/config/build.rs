@@ -78,6 +78,7 @@ pub fn load(sources: &Sources, purpose: Purpose) -> Result<Loaded, ConfigErrors>
             "untouched" => ForwardedHeaders::Untouched,
             _ => ForwardedHeaders::Update,
         },
+        plain_way: top.flag("plain_way"),
         header_case: if top.text("header_case") == "lower" { HeaderCase::Lower } else { HeaderCase::Preserve },
         landing: landing(&mut top),
         forms: forms(&mut top),
@@ -130,9 +131,6 @@ pub fn load(sources: &Sources, purpose: Purpose) -> Result<Loaded, ConfigErrors>
             "submissions without a choice wait, hashed, for up to {:?} (consent.hold); have that reviewed",
             config.consent.hold_for
         ));
-    }
-    if layers.values.contains_key("plain_way") {
-        warnings.push("plain_way has no effect in this version".to_owned());
     }
     if errors.is_empty() { Ok(Loaded { config, warnings, watched, comparable }) } else { Err(ConfigErrors(errors)) }
 }
