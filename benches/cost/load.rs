@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::Plan;
 use crate::field::{Contestant, FULL_WAY, FULL_WAY_LOWER, Field, HAPROXY, NGINX, NGINX_AGAIN, RELAY, SIDECAR};
+use crate::graph::Graph;
 use crate::scenarios::{HOST, Scenario, Unit};
 use crate::support::{CORES, cpu_nanos, cpu_of_threads};
 use crate::table::{Table, median, ranged, ratios};
@@ -29,7 +30,7 @@ pub struct Outcome {
 
 /// What wrk counted.
 struct Counted {
-    requests: f64,
+    requests: usize,
     mebibytes: f64,
 }
 
@@ -52,9 +53,9 @@ pub fn run(scenario: &'static Scenario, field: &Field, plan: &Plan) -> Outcome {
         let all: f64 = results.iter().map(|(spent, _, _)| spent).sum();
         outcome.busy.push(all / begun.elapsed().as_secs_f64() / 1e6);
         for (place, (spent, counted, leads)) in results.into_iter().enumerate() {
-            let units = if scenario.unit == Unit::MiB { counted.mebibytes } else { counted.requests };
+            let units = if scenario.unit == Unit::MiB { counted.mebibytes } else { counted.requests as f64 };
             outcome.cost[place].push(spent / units);
-            outcome.speed[place].push(counted.requests / f64::from(plan.seconds));
+            outcome.speed[place].push(counted.requests as f64 / f64::from(plan.seconds));
             outcome.leads += leads;
         }
     }
@@ -93,7 +94,7 @@ fn round(scenario: &Scenario, field: &Field, name: &str, seconds: u32) -> Vec<(f
     let dir = tempfile::tempdir().expect("a folder");
     let script = dir.path().join("load.lua");
     fs::write(&script, lua(scenario, name)).expect("a script");
-    let taken = |contestant: &Contestant| contestant.graph.as_ref().map_or(0, |graph| graph.taken());
+    let taken = |contestant: &Contestant| contestant.graph.as_ref().map_or(0, Graph::taken);
     let before: Vec<_> = field.0.iter().map(|one| (cpu_nanos(one.process.0.id()), taken(one))).collect();
     let running: Vec<_> = field.0.iter().map(|contestant| wrk(scenario, contestant, &script, seconds)).collect();
     let counted: Vec<_> = running.into_iter().zip(&field.0).map(|(child, one)| Counted::of(child, one.name)).collect();
@@ -101,7 +102,7 @@ fn round(scenario: &Scenario, field: &Field, name: &str, seconds: u32) -> Vec<(f
     each.map(|((contestant, (cpu, leads)), counted)| {
         if let (true, Some(graph)) = (scenario.is_form, &contestant.graph) {
             // Every form is a lead, and its delivery is part of what it costs.
-            graph.wait_for(leads + counted.requests as usize);
+            graph.wait_for(leads + counted.requests);
         }
         let spent = (cpu_nanos(contestant.process.0.id()) - cpu) as f64 / 1000.0;
         (spent, counted, taken(contestant) - leads)
@@ -136,12 +137,12 @@ impl Counted {
         let out = child.wait_with_output().expect("wrk ends");
         let text = String::from_utf8_lossy(&out.stdout);
         let numbers = text.lines().find_map(|line| line.strip_prefix("counted"));
-        let numbers: Vec<f64> = numbers.unwrap_or_default().split_whitespace().flat_map(str::parse).collect();
-        let [requests, bytes, 0.0] = numbers[..] else {
+        let numbers: Vec<usize> = numbers.unwrap_or_default().split_whitespace().flat_map(str::parse).collect();
+        let [requests, bytes, 0] = numbers[..] else {
             panic!("{name} answered with errors:\n{text}{}", String::from_utf8_lossy(&out.stderr))
         };
-        assert!(requests > 0.0, "{name} answered nothing:\n{text}");
-        Self { requests, mebibytes: bytes / f64::from(1 << 20) }
+        assert!(requests > 0, "{name} answered nothing:\n{text}");
+        Self { requests, mebibytes: bytes as f64 / f64::from(1 << 20) }
     }
 }
 

@@ -122,5 +122,7 @@ const BROWSER: &[&str] = &[
     "Cookie: PHPSESSID=0123456789abcdef0123456789abcdef; _ga=GA1.1.1234567890.1795600000; \
      _ga_EXAMPLE123=GS2.1.s1795600000$o3$g1$t1795600900$j60$l0$h0; _fbp=fb.1.1795600000000.1234567890; \
      cart=eyJpdGVtcyI6W3sic2t1IjoiQ0hBSVItMSIsIm4iOjJ9XX0; theme=light; seen=welcome%2Cnewsletter; \
+     _gcl_au=1.1.1234567890.1795600000; pll_language=en; wordpress_test_cookie=WP%20Cookie%20check; \
+     sbjs_current=typ%3Dreferral%7C%7C%7Csrc%3Dexample.com%7C%7C%7Cmdm%3Dreferral; \
      cookieyes-consent=consentid:x,consent:yes,action:yes,necessary:yes,functional:yes,analytics:yes,advertisement:yes",
 ];
