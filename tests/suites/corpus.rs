@@ -252,7 +252,7 @@ impl Site {
                 let (open, seen) = (open.clone(), seen.clone());
                 thread::spawn(move || {
                     let mut all = Vec::new();
-                    let (mut part, mut answered) = ([0; 65536], false);
+                    let (mut part, mut answered) = ([0; 4096], false);
                     // To its end, also after the answer: what is hidden behind a request would come then.
                     while let Ok(count @ 1..) = stream.read(&mut part) {
                         all.extend_from_slice(&part[..count]);
