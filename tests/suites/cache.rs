@@ -35,10 +35,18 @@ fn results(client: Child) -> Value {
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
+/// A test in which the server answers with a transfer coding that it has made up: a proxy that does not know it cannot pass
+/// the answer on (502).
+const MADE_UP: &str = "headers-store-Transfer-Encoding";
+
 /// A test passes, or fails for the same reason. Where the server breaks the connection off or its framing, on purpose, a client
 /// without a proxy sees that, and one behind a proxy what the proxy makes of it (502): both fail.
-fn is_the_same(direct: &Value, proxied: &Value) -> bool {
-    if direct[0] == "FetchError" { *proxied != Value::Bool(true) } else { direct == proxied }
+fn is_the_same(name: &str, direct: &Value, proxied: &Value) -> bool {
+    if direct[0] == "FetchError" || name == MADE_UP {
+        *direct != Value::Bool(true) && *proxied != Value::Bool(true)
+    } else {
+        direct == proxied
+    }
 }
 
 #[test]
@@ -62,13 +70,12 @@ fn a_cache_test_suite_cannot_tell_the_proxy_from_none() {
     let passed = tests.values().filter(|result| **result == Value::Bool(true)).count();
     println!("{} results, {passed} of them passes: what there is of a cache without one", tests.len());
     assert!(tests.len() >= 300 && passed >= 100, "the suite ran: {} results, {passed} passes", tests.len());
+    let mut differing = Vec::new();
     for ((result, _), way) in proxied.iter().zip(WAYS) {
-        let differing: Vec<_> = tests
-            .iter()
-            .filter(|(name, direct)| !is_the_same(direct, &result[name.as_str()]))
-            .map(|(name, direct)| format!("{name}: {direct}, but through the proxy {}", result[name.as_str()]))
-            .collect();
         assert_eq!(result.as_object().map(serde_json::Map::len), Some(tests.len()));
-        assert!(differing.is_empty(), "with {way:?}:\n{}", differing.join("\n"));
+        let wrong = tests.iter().filter(|(name, direct)| !is_the_same(name, direct, &result[name.as_str()]));
+        differing
+            .extend(wrong.map(|(name, direct)| format!("{way:?} {name}: {direct}, not {}", result[name.as_str()])));
     }
+    assert!(differing.is_empty(), "{} results differ:\n{}", differing.len(), differing.join("\n"));
 }
