@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -81,7 +81,7 @@ struct Line {
     requests: Option<Vec<Expected>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 struct Expected {
     method: String,
     target: String,
@@ -109,7 +109,7 @@ struct Outcome {
 #[ignore = "needs python3-venv and a package registry"]
 fn what_gunicorn_refuses_never_arrives_ambiguous_and_what_it_takes_arrives_as_it_was_meant() {
     let dir = tempfile::tempdir().unwrap();
-    let cases = cases(&source(dir.path()));
+    let cases = cases(dir.path());
     assert!(cases.len() >= 190, "{} cases", cases.len());
     let findings: Vec<_> = WAYS.iter().flat_map(|way| judge(&cases, &run(&cases, *way), *way)).collect();
     assert!(findings.is_empty(), "{} findings:\n{}", findings.len(), findings.join("\n"));
@@ -158,26 +158,24 @@ fn judge(cases: &[Case], outcomes: &[Outcome], way: (&str, &str)) -> Vec<String>
     findings
 }
 
-/// The source package, unpacked.
-fn source(dir: &Path) -> PathBuf {
+/// The source package, unpacked, is asked by a Python that has nothing else.
+fn cases(dir: &Path) -> Vec<Case> {
+    let python = dir.join("venv/bin/python");
     output(Command::new("python3").args(["-m", "venv"]).arg(dir.join("venv")));
-    let download = ["-m", "pip", "download", "-q", "--disable-pip-version-check", "--no-deps", "--no-binary", ":all:"];
-    output(Command::new(dir.join("venv/bin/python")).args(download).arg("-d").arg(dir).arg("gunicorn==27.0.1"));
+    let download =
+        ["-m", "pip", "download", "-q", "--disable-pip-version-check", "--no-deps", "--no-binary", "gunicorn"];
+    output(Command::new(&python).args(download).arg("-d").arg(dir).arg("gunicorn==27.0.1"));
     output(Command::new("tar").args(["-xzf", "gunicorn-27.0.1.tar.gz"]).current_dir(dir));
-    dir.join("gunicorn-27.0.1")
-}
-
-fn cases(source: &Path) -> Vec<Case> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suites/gunicorn.py");
-    let lines = output(Command::new("python3").arg(script).arg(source));
+    let lines = output(Command::new(&python).arg(script).arg(dir.join("gunicorn-27.0.1")));
     let mut cases = Vec::new();
     for line in lines.lines() {
-        let read = || serde_json::from_str::<Line>(line).expect(line);
-        let bytes = hex::decode(read().bytes).unwrap();
+        let Line { name, bytes, requests: expected } = serde_json::from_str(line).expect(line);
+        let bytes = hex::decode(bytes).unwrap();
         if let Some(bytes) = with_host(&bytes) {
-            cases.push(Case { name: read().name, bytes, hosted: true, expected: read().requests });
+            cases.push(Case { name: name.clone(), bytes, hosted: true, expected: expected.clone() });
         }
-        cases.push(Case { name: read().name, bytes, hosted: false, expected: read().requests });
+        cases.push(Case { name, bytes, hosted: false, expected });
     }
     cases
 }
