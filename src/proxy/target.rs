@@ -49,7 +49,8 @@ pub fn normalise<B>(request: &mut Request<B>) -> Result<(), Refusal> {
             // RFC 9112 3.2.2: the Host of an absolute-form target is the target's own.
             let host = HeaderValue::from_str(authority.as_str())
                 .map_err(|_| (StatusCode::BAD_REQUEST, "the host of the request target is malformed"))?;
-            Some((uri.path_and_query().cloned(), host))
+            // Of `http://shop.example#x` it says that it is `/`, and would be sent as no target at all.
+            Some((uri.path_and_query().filter(|path| path.as_str() != "/").cloned(), host))
         }
         (None, None) => {
             let path = uri.path();
@@ -142,5 +143,16 @@ mod tests {
         normalise(&mut request).unwrap();
         assert_eq!(request.uri().to_string(), "/x?y");
         assert_eq!(request.headers()[header::HOST], "shop.example:81");
+    }
+
+    #[test]
+    fn an_absolute_form_without_a_path_asks_for_the_root() {
+        for (target, origin_form) in
+            [("http://a", "/"), ("http://a/", "/"), ("http://a?x", "/?x"), ("http://a#x", "/"), ("http://a?#x", "/?")]
+        {
+            let mut request = request("GET", target, &["a"]);
+            normalise(&mut request).unwrap();
+            assert_eq!(request.uri().to_string(), origin_form, "{target}");
+        }
     }
 }
