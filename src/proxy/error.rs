@@ -46,9 +46,13 @@ impl Failure {
     /// Status by RFC 9110 15.5 and 15.6, and the `Proxy-Status` error type of RFC 9209 2.3.
     fn parts(&self) -> (StatusCode, &'static str) {
         match self {
-            Self::Connect(_) => (StatusCode::BAD_GATEWAY, "connection_refused"),
+            Self::Connect(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+                (StatusCode::BAD_GATEWAY, "connection_refused")
+            }
+            Self::Connect(_) => (StatusCode::BAD_GATEWAY, "destination_unavailable"),
             Self::ConnectTimeout => (StatusCode::GATEWAY_TIMEOUT, "connection_timeout"),
             Self::ResponseTimeout => (StatusCode::GATEWAY_TIMEOUT, "http_response_timeout"),
+            Self::Upstream(error) if error.is_parse() => (StatusCode::BAD_GATEWAY, "http_protocol_error"),
             Self::Upstream(_) | Self::Broken(_) => (StatusCode::BAD_GATEWAY, "http_response_incomplete"),
             Self::Invalid(_) | Self::UnaskedSwitch => (StatusCode::BAD_GATEWAY, "http_protocol_error"),
             Self::BadBody => (StatusCode::BAD_REQUEST, "http_request_error"),

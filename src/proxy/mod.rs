@@ -13,6 +13,7 @@ pub mod body;
 pub mod connection;
 pub mod drain;
 pub mod error;
+pub mod expect;
 pub mod fields;
 pub mod forward;
 pub mod forwarded;

@@ -163,6 +163,10 @@ impl Visitor<'_> {
 /// What is to be done for a plain request; `None`: it takes the full way after all.
 fn job(shared: &Shared, peer: Peer, trusted: bool, bytes: &[u8], plain: &Plain<'_, '_>) -> Option<Job> {
     let lines = &plain.lines;
+    // The full way says so.
+    if lines.0.len() > shared.limits.max_headers || plain.length > shared.limits.max_head_bytes {
+        return None;
+    }
     let visitor = || shared.trusted.visitor(peer.address, lines);
     let method = if plain.is_head { &Method::HEAD } else { &Method::GET };
     let head = Head { method, target: plain.target, host: plain.host, fields: lines, visitor: &visitor };

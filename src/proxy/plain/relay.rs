@@ -29,6 +29,8 @@ const EARLY: usize = 16 * 1024;
 /// Answers before the answer (103 Early Hints) that are put up with.
 const MAX_INTERIM: usize = 16;
 
+const TOO_LARGE: Failure = Failure::Invalid("its head is larger than limits.max_head_bytes");
+
 /// What is to be done.
 pub struct Job {
     /// The head for the site.
@@ -137,12 +139,14 @@ async fn ask_over(
                 let begun = begin(shared, job, bytes, output).map_err(Trouble::Site)?;
                 let Some((answer, copy)) = begun else {
                     if bytes.len() > shared.limits.max_head_bytes {
-                        let failure = Failure::Invalid("its head is larger than limits.max_head_bytes");
-                        return Poll::Ready(Err(Trouble::Site(failure)));
+                        return Poll::Ready(Err(Trouble::Site(TOO_LARGE)));
                     }
                     head = bytes.to_vec();
                     break;
                 };
+                if answer.length > shared.limits.max_head_bytes {
+                    return Poll::Ready(Err(Trouble::Site(TOO_LARGE)));
+                }
                 let rest = bytes.get(answer.length..).unwrap_or_default();
                 if answer.status < 200 {
                     interim += 1;
