@@ -89,7 +89,7 @@ fn as_hyper_reads(bytes: &[u8]) -> Option<Request<()>> {
         note.borrow_mut().get_or_insert(request.map(drop));
         std::future::pending::<Result<Response<Empty<Bytes>>, Infallible>>()
     });
-    let io = TokioIo::new(Tape { bytes: bytes.to_vec(), at: 0, ends: false });
+    let io = TokioIo::new(Tape { bytes: bytes.to_vec(), at: 0, answers: false, asked: false });
     let mut server = hyper::server::conn::http1::Builder::new();
     let mut connection = pin!(server.max_headers(256).max_buf_size(512 * 1024).serve_connection(io, service));
     let _ = connection.as_mut().poll(&mut Context::from_waker(Waker::noop()));
@@ -183,7 +183,7 @@ fn unchunked(mut framed: &[u8]) -> Vec<u8> {
 
 fn on_the_full_way(bytes: &[u8], is_head: bool) -> Option<Whole> {
     let mut cx = Context::from_waker(Waker::noop());
-    let io = TokioIo::new(Tape { bytes: bytes.to_vec(), at: 0, ends: true });
+    let io = TokioIo::new(Tape { bytes: bytes.to_vec(), at: 0, answers: true, asked: false });
     let mut client = hyper::client::conn::http1::Builder::new();
     client
         .max_headers(256)
@@ -223,14 +223,15 @@ fn on_the_full_way(bytes: &[u8], is_head: bool) -> Option<Whole> {
 struct Tape {
     bytes: Vec<u8>,
     at: usize,
-    /// Closed after it; otherwise silent.
-    ends: bool,
+    /// A site's: it speaks when it has been asked, and closes after it. Otherwise a visitor's, silent after it.
+    answers: bool,
+    asked: bool,
 }
 
 impl AsyncRead for Tape {
     fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let rest = &self.bytes[self.at..];
-        if rest.is_empty() && !self.ends {
+        if if self.answers { !self.asked } else { rest.is_empty() } {
             return Poll::Pending;
         }
         let take = rest.len().min(buf.remaining());
@@ -241,7 +242,8 @@ impl AsyncRead for Tape {
 }
 
 impl AsyncWrite for Tape {
-    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.asked = true;
         Poll::Ready(Ok(buf.len()))
     }
 

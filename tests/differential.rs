@@ -30,7 +30,7 @@ struct Case {
 #[derive(Debug, PartialEq)]
 struct Outcome {
     /// What the site received: first line, fields, body.
-    seen: Option<(String, Fields, Vec<u8>)>,
+    seen: Option<Seen>,
     /// What the visitor got; `None`: an end before a complete head.
     got: Option<Got>,
     /// Whether the visitor's connection went on.
@@ -38,6 +38,7 @@ struct Outcome {
 }
 
 type Fields = BTreeMap<String, Vec<String>>;
+type Seen = (String, Fields, Vec<u8>);
 
 #[derive(Debug, PartialEq)]
 struct Got {
@@ -58,7 +59,7 @@ fn fields(head: &str) -> Fields {
 /// A site that answers the scripted bytes, and anything at `/after` plainly.
 struct Stage {
     script: Arc<Mutex<(Vec<u8>, bool)>>,
-    seen: Arc<Mutex<Option<(String, Fields, Vec<u8>)>>>,
+    seen: Arc<Mutex<Option<Seen>>>,
     ways: [InProcess; 2],
 }
 
@@ -90,7 +91,7 @@ impl Stage {
         self.seen.lock().unwrap().take();
         let mut visitor = connect(self.ways[way].address);
         visitor.write_all(case.request.as_bytes()).unwrap();
-        let got = self.read(&mut visitor, case.request.starts_with("HEAD"));
+        let got = read(&mut visitor, case.request.starts_with("HEAD"));
         let whole = got.as_ref().is_some_and(|got| got.body.is_some());
         let after = b"GET /after HTTP/1.1\r\nHost: a\r\n\r\n";
         let open = whole
@@ -98,15 +99,15 @@ impl Stage {
             && read_message(&mut visitor, false).is_some_and(|after| after.body == b"ok");
         Outcome { seen: self.seen.lock().unwrap().take(), got, open }
     }
+}
 
-    fn read(&self, visitor: &mut impl Read, is_head: bool) -> Option<Got> {
-        let mut all = Recorder { stream: visitor, bytes: Vec::new() };
-        let message = read_message(&mut all, is_head);
-        let head = String::from_utf8_lossy(&all.bytes).into_owned();
-        let head = head.split_once("\r\n\r\n")?.0.to_owned();
-        let first_line = head.lines().next()?.to_owned();
-        Some(Got { first_line, fields: fields(&head), body: message.map(|message| message.body) })
-    }
+fn read(visitor: &mut impl Read, is_head: bool) -> Option<Got> {
+    let mut all = Recorder { stream: visitor, bytes: Vec::new() };
+    let message = read_message(&mut all, is_head);
+    let head = String::from_utf8_lossy(&all.bytes).into_owned();
+    let head = head.split_once("\r\n\r\n")?.0.to_owned();
+    let first_line = head.lines().next()?.to_owned();
+    Some(Got { first_line, fields: fields(&head), body: message.map(|message| message.body) })
 }
 
 struct Recorder<'s, S> {

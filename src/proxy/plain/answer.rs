@@ -292,7 +292,7 @@ mod tests {
             ),
             (
                 "HTTP/1.1 200\r\nDate: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\nLast: y\r\n\r\n",
-                "HTTP/1.1 200\r\nDate: x\r\nLast: y\r\ntransfer-encoding: chunked\r\n\r\n",
+                "HTTP/1.1 200 \r\nDate: x\r\nLast: y\r\ntransfer-encoding: chunked\r\n\r\n",
             ),
             (
                 "HTTP/1.1 200 OK\nDate: x\nContent-Length: 5, 5\nContent-Length: 5\n\n",
