@@ -42,10 +42,16 @@ enum State {
     DataCr,
     /// LF after that.
     DataLf,
-    /// In the trailer section: bytes of the line so far.
-    Trailer(usize),
-    /// LF must follow in it.
-    TrailerLf(usize),
+    /// At the beginning of a line of the trailer section.
+    Trailer,
+    /// In the name of a trailer.
+    TrailerName,
+    /// In its value.
+    TrailerValue,
+    /// LF must follow it.
+    TrailerLf,
+    /// LF must follow the empty line at the very end.
+    LastLf,
     Ended,
 }
 
@@ -72,7 +78,7 @@ impl Chunks {
                 self.state = if left == 0 { State::DataCr } else { State::Data(left) };
                 continue;
             }
-            let in_trailers = matches!(self.state, State::Trailer(_) | State::TrailerLf(_));
+            let in_trailers = self.is_in_trailers();
             self.state = self.next(rest.first().copied().unwrap_or_default())?;
             at += 1;
             if !in_trailers {
@@ -83,6 +89,16 @@ impl Chunks {
             }
         }
         Ok(Fed { pass, end: None })
+    }
+
+    fn trailer(&mut self, state: State) -> Result<State, Malformed> {
+        self.trailers += 1;
+        if self.trailers > MAX_TRAILERS { Err(Malformed) } else { Ok(state) }
+    }
+
+    fn is_in_trailers(&self) -> bool {
+        use State::{LastLf, Trailer, TrailerLf, TrailerName, TrailerValue};
+        matches!(self.state, Trailer | TrailerName | TrailerValue | TrailerLf | LastLf)
     }
 
     fn next(&mut self, byte: u8) -> Result<State, Malformed> {
@@ -98,30 +114,37 @@ impl Chunks {
             (State::Size(value, _) | State::Blank(value) | State::Extension(value), b'\r') => State::SizeEnd(value),
             (State::Size(value, _) | State::Blank(value), b';') => State::Extension(value),
             (State::Size(value, _) | State::Blank(value), b' ' | b'\t') => State::Blank(value),
-            (State::Extension(value), _) if byte == b'\t' || (byte >= b' ' && byte != 0x7f) => {
+            (State::Extension(value), _) if is_text(byte) => {
                 self.extensions += 1;
                 if self.extensions > MAX_EXTENSIONS {
                     return Err(Malformed);
                 }
                 State::Extension(value)
             }
-            (State::SizeEnd(0), b'\n') => State::Trailer(0),
+            (State::SizeEnd(0), b'\n') => State::Trailer,
             (State::SizeEnd(value), b'\n') => State::Data(value),
             (State::DataCr, b'\r') => State::DataLf,
             (State::DataLf, b'\n') => State::Size(0, 0),
-            (State::Trailer(length), b'\r') => State::TrailerLf(length),
-            (State::Trailer(length), _) if byte != b'\n' && byte != 0 => {
-                self.trailers += 1;
-                if self.trailers > MAX_TRAILERS {
-                    return Err(Malformed);
-                }
-                State::Trailer(length + 1)
-            }
-            (State::TrailerLf(0), b'\n') => State::Ended,
-            (State::TrailerLf(_), b'\n') => State::Trailer(0),
+            (State::Trailer, b'\r') => State::LastLf,
+            (State::TrailerValue, b'\r') => State::TrailerLf,
+            (State::TrailerName, b':') => self.trailer(State::TrailerValue)?,
+            (State::TrailerValue, _) if is_text(byte) => self.trailer(State::TrailerValue)?,
+            (State::Trailer | State::TrailerName, _) if is_token(byte) => self.trailer(State::TrailerName)?,
+            (State::TrailerLf, b'\n') => State::Trailer,
+            (State::LastLf, b'\n') => State::Ended,
             _ => return Err(Malformed),
         })
     }
+}
+
+/// RFC 9110 5.5.
+const fn is_text(byte: u8) -> bool {
+    byte == b'\t' || (byte >= b' ' && byte != 0x7f)
+}
+
+/// RFC 9110 5.6.2.
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 #[cfg(test)]
@@ -171,6 +194,10 @@ mod tests {
             "5\r\r\nhello",
             "0\r\n\n",
             "0\r\nX: y\n\r\n",
+            "0\r\nhello\r\n",
+            "0\r\n: x\r\n",
+            "0\r\nX y: z\r\n",
+            "0\r\nX: a\r\n b\r\n",
             "1000000000000000\r\n",
             "5;a\nb\r\n",
             "5;\u{1}\r\n",
