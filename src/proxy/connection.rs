@@ -41,9 +41,11 @@ pub fn builder(timeouts: &Timeouts, limits: &Limits, case: HeaderCase) -> http1:
 }
 
 /// Serves one connection until it ends or the worker drains.
-pub async fn serve(mut socket: Socket, peer: Peer, shared: Rc<Shared>) {
+/// `live` is dropped when it has ended.
+pub async fn serve<G>(mut socket: Socket, peer: Peer, shared: Rc<Shared>, live: G) {
+    let _live = live;
     if !shared.plain_way {
-        return for_good(socket, Bytes::new(), peer, shared).await;
+        return Box::pin(for_good(socket, Bytes::new(), peer, shared)).await;
     }
     let mut read = Bytes::new();
     loop {

@@ -8,7 +8,7 @@ use crate::proxy::body::HandOver;
 use crate::proxy::tee::Tee;
 
 /// A copy of a page, and who gets it.
-pub type Copy = Option<(Tee, HandOver)>;
+pub type Copy = Option<Box<(Tee, HandOver)>>;
 
 /// Whether a body has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,8 +81,8 @@ impl Body {
         }
         let copy = &mut self.copy;
         let mut keep_copy = |data: &[u8]| {
-            if let Some((tee, _)) = copy {
-                tee.push(&Bytes::copy_from_slice(data));
+            if let Some(copy) = copy {
+                copy.0.push(&Bytes::copy_from_slice(data));
             }
         };
         match &mut self.framing {
@@ -127,7 +127,8 @@ impl Body {
         if end == End::Broken {
             return;
         }
-        if let Some((mut tee, hand_over)) = self.copy.take() {
+        if let Some(copy) = self.copy.take() {
+            let (mut tee, hand_over) = *copy;
             tee.end();
             // Nobody waits for a page to be learned.
             drop(hand_over(tee));

@@ -95,7 +95,7 @@ pub async fn serve(socket: &mut Socket, read: Bytes, peer: Peer, shared: &Rc<Sha
         };
         shared.counts.requests.fetch_add(1, Ordering::Relaxed);
         shared.counts.plain_requests.fetch_add(1, Ordering::Relaxed);
-        if !relay::exchange(&mut visitor, shared, *job).await {
+        if !relay::exchange(&mut visitor, shared, job).await {
             // A TLS peer is owed a farewell; for TCP the end of the socket is one. Whether it arrives is the visitor's business.
             if !visitor.socket.is_tcp() {
                 let _ = visitor.socket.shutdown().await;

@@ -43,7 +43,7 @@ pub struct Job {
 }
 
 /// Whether the visitor's connection can go on.
-pub async fn exchange(visitor: &mut Visitor<'_>, shared: &Rc<Shared>, mut job: Job) -> bool {
+pub async fn exchange(visitor: &mut Visitor<'_>, shared: &Rc<Shared>, mut job: Box<Job>) -> bool {
     let (site, begun) = match ask(visitor, shared, &mut job).await {
         Ok(answered) => answered,
         Err(Trouble::Visitor) => return false,
@@ -86,7 +86,8 @@ async fn ask(visitor: &mut Visitor<'_>, shared: &Rc<Shared>, job: &mut Job) -> R
             other => return other,
         }
     }
-    let site = shared.pool.open().await.map_err(Trouble::Site)?;
+    // Boxed, because it is rare: what connecting needs would be part of every connection that waits.
+    let site = Box::pin(shared.pool.open()).await.map_err(Trouble::Site)?;
     ask_over(site, visitor, shared, job).await
 }
 
@@ -199,7 +200,7 @@ fn begin(
         }
         let has_body = !matches!(answer.framing, Framing::Bodiless | Framing::Length(0));
         let page = job.page.take().filter(|_| answer.status == 200 && has_body);
-        let copy = page.and_then(|page| shared.copy_page(&page, &lines));
+        let copy = page.and_then(|page| shared.copy_page(&page, &lines)).map(Box::new);
         let additions = Additions { edit: edit.as_ref(), close: job.close || shared.drain.has_begun() };
         answer::write(output, bytes, &answer, lines, &additions, scratch::date);
         (answer, copy)
