@@ -114,9 +114,8 @@ impl Sidecar {
         refuse_circle(&config.upstream, [listener.place(), &Listen::Tcp(admin_address)])?;
         let dialer = Dialer::new(config.upstream.clone(), &config.upstream_ca)
             .map_err(|problem| StartError::Tls { key: "upstream", problem })?;
-        let front = Front::new(&config).map_err(|error| {
-            StartError::Tls { key: "tls.certificate", problem: error.to_string() }
-        })?;
+        let front = Front::new(&config)
+            .map_err(|error| StartError::Tls { key: "tls.certificate", problem: error.to_string() })?;
         let certificate = front.certificate();
 
         let (sender, watched) = watch::channel(Arc::new(config.clone()));

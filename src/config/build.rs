@@ -13,8 +13,8 @@ use super::layers::{Layers, Sources};
 use super::reader::Reader;
 use super::table::{FORM, PIXEL, SETTINGS, SUCCESS};
 use super::{
-    AdminConfig, Config, DeliveryConfig, FormRule, ForwardedHeaders, HeaderCase, LandingConfig, Limits, Listen, LogConfig,
-    OnUnknown, Pixel, StoreConfig, SuccessRule, Timeouts, TlsConfig, Upstream, parse,
+    AdminConfig, Config, DeliveryConfig, FormRule, ForwardedHeaders, HeaderCase, LandingConfig, Limits, Listen,
+    LogConfig, OnUnknown, Pixel, StoreConfig, SuccessRule, Timeouts, TlsConfig, Upstream, parse,
 };
 use crate::landing::{OTHER_CLICK_IDS, OtherClickId};
 use crate::lead::contact::Key;
@@ -74,9 +74,7 @@ pub fn load(sources: &Sources, purpose: Purpose) -> Result<Loaded, ConfigErrors>
         tls: tls(&mut top, &mut watched),
         http2: top.flag("http2"),
         upstream: upstream(&mut top, purpose),
-        upstream_ca: top
-            .with("upstream_ca_file", |path| certificates(Path::new(path)))
-            .unwrap_or_default(),
+        upstream_ca: top.with("upstream_ca_file", |path| certificates(Path::new(path))).unwrap_or_default(),
         pixels,
         consent: consent::of(&mut top),
         default_country: top.with("default_country", country),
@@ -85,6 +83,7 @@ pub fn load(sources: &Sources, purpose: Purpose) -> Result<Loaded, ConfigErrors>
             "untouched" => ForwardedHeaders::Untouched,
             _ => ForwardedHeaders::Update,
         },
+        plain_way: top.flag("plain_way"),
         header_case: if top.text("header_case") == "lower" { HeaderCase::Lower } else { HeaderCase::Preserve },
         landing: landing(&mut top),
         forms: forms(&mut top),
@@ -140,9 +139,6 @@ pub fn load(sources: &Sources, purpose: Purpose) -> Result<Loaded, ConfigErrors>
             "submissions without a choice wait, hashed, for up to {:?} (consent.hold); have that reviewed",
             config.consent.hold_for
         ));
-    }
-    if layers.values.contains_key("plain_way") {
-        warnings.push("plain_way has no effect in this version".to_owned());
     }
     if errors.is_empty() { Ok(Loaded { config, warnings, watched, comparable }) } else { Err(ConfigErrors(errors)) }
 }

@@ -167,7 +167,8 @@ mod tests {
             assert_eq!(Upstream::parse(text).map(|upstream| upstream.to_string()), Ok(shown.to_owned()));
         }
         let long = format!("unix:/{}", "x".repeat(107));
-        for bad in ["site:80", "ftp://x", "http://u:p@x", "http://x/path", "http://", "unix:", "http://x:99999", &long] {
+        for bad in ["site:80", "ftp://x", "http://u:p@x", "http://x/path", "http://", "unix:", "http://x:99999", &long]
+        {
             assert!(Upstream::parse(bad).is_err(), "{bad}");
         }
     }

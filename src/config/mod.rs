@@ -65,6 +65,8 @@ pub struct Config {
     pub forwarded_headers: ForwardedHeaders,
     /// Whether header-name case is kept.
     pub header_case: HeaderCase,
+    /// Whether plain GETs may take the cheaper way.
+    pub plain_way: bool,
     /// Landing cookies.
     pub landing: LandingConfig,
     /// Rules by the operator, first match wins.

@@ -21,6 +21,7 @@ use crate::form;
 use crate::form::multipart::Reducer;
 use crate::form::page::{page_key, page_number};
 use crate::landing::{self, Extras, LandingRequest};
+use crate::proxy::fields::Fields;
 use crate::proxy::hooks::{BodyFilter, Head, Hooks, LandingEdit, PageAddress, PageCopy, PageTicket, Settled, Watch};
 use crate::proxy::tee::Reservation;
 use crate::reason::{DecisionKind, Reason};
@@ -140,7 +141,7 @@ impl Hooks for Intake {
         Watch::Capture { filter }
     }
 
-    fn landing(&self, request: &RequestRecord, _status: StatusCode, answer: &HeaderMap) -> Option<LandingEdit> {
+    fn landing(&self, request: &RequestRecord, answer: &dyn Fields) -> Option<LandingEdit> {
         let config = Arc::clone(&self.config.borrow());
         let landing = landing_request(request);
         let extras = Extras { mint_fbp: config.landing.mint_fbp, click_ids: &config.landing.click_ids };
@@ -203,8 +204,8 @@ impl Hooks for Intake {
         })
     }
 
-    fn reads_page(&self, page: &PageAddress, answer: &HeaderMap) -> Option<PageTicket> {
-        let content_type = answer.get(CONTENT_TYPE)?.as_bytes();
+    fn reads_page(&self, page: &PageAddress, answer: &dyn Fields) -> Option<PageTicket> {
+        let content_type = answer.first(&CONTENT_TYPE)?;
         let is_html = [&b"text/html"[..], b"application/xhtml"]
             .iter()
             .any(|html| content_type.get(..html.len()).is_some_and(|start| start.eq_ignore_ascii_case(html)));
@@ -250,24 +251,22 @@ impl Hooks for Intake {
 }
 
 /// Whether the answer sets that cookie itself.
-fn sets_cookie(answer: &HeaderMap, name: &str) -> bool {
-    answer
-        .get_all(SET_COOKIE)
-        .iter()
-        .any(|line| line.as_bytes().split(|b| *b == b'=').next().is_some_and(|n| n.trim_ascii() == name.as_bytes()))
+fn sets_cookie(answer: &dyn Fields, name: &str) -> bool {
+    let names = |line: &[u8]| line.split(|b| *b == b'=').next().is_some_and(|n| n.trim_ascii() == name.as_bytes());
+    answer.all(&SET_COOKIE).into_iter().any(names)
 }
 
 /// Appends these cookies and keeps shared caches from storing them.
-fn edit(set_cookies: &[String], answer: &HeaderMap) -> Option<LandingEdit> {
+fn edit(set_cookies: &[String], answer: &dyn Fields) -> Option<LandingEdit> {
     let set_cookies: Vec<_> = set_cookies.iter().filter_map(|cookie| HeaderValue::from_str(cookie).ok()).collect();
     if set_cookies.is_empty() {
         return None;
     }
     // Several lines are one list (RFC 9110 5.3), and the edit replaces all of them.
-    let lines = answer.get_all(CACHE_CONTROL).iter().filter_map(|line| line.to_str().ok());
-    let current = Some(lines.collect::<Vec<_>>().join(", ")).filter(|list| !list.is_empty());
-    let cache_control =
-        landing::cache_control_private(current.as_deref()).and_then(|value| HeaderValue::from_str(&value).ok());
+    let lines = answer.all(&CACHE_CONTROL);
+    let current = lines.into_iter().filter_map(|line| std::str::from_utf8(line).ok()).collect::<Vec<_>>().join(", ");
+    let cache_control = landing::cache_control_private(Some(current.as_str()).filter(|list| !list.is_empty()))
+        .and_then(|value| HeaderValue::from_str(&value).ok());
     Some(LandingEdit { set_cookies, cache_control })
 }
 

@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use http::header::CONTENT_LENGTH;
-use http::{HeaderMap, HeaderValue};
+
+use crate::proxy::fields::Fields;
 
 /// Pages whose reading is remembered; more share their places, and are read more often.
 const SLOTS: usize = 8192;
@@ -107,14 +108,14 @@ impl Slot {
 
 impl PageWatch {
     /// Whether the page should be copied now; it is then under way until the place is dropped.
-    pub fn claim(&self, key: u64, answer: &HeaderMap) -> Option<Place> {
+    pub fn claim(&self, key: u64, answer: &dyn Fields) -> Option<Place> {
         if self.under_way.load(Ordering::Relaxed) >= MAX_UNDER_WAY
             || self.submissions.load(Ordering::Relaxed) > MAX_SUBMISSIONS
             || self.is_spent()
         {
             return None;
         }
-        let (length, now) = (hash(answer.get(CONTENT_LENGTH).map(HeaderValue::as_bytes)), self.seconds());
+        let (length, now) = (hash(answer.first(&CONTENT_LENGTH)), self.seconds());
         let place = self.slots.get(place_of(key))?;
         let seen = place.load(Ordering::Relaxed);
         let slot = Slot(seen);
@@ -196,7 +197,7 @@ fn micros(time: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
+    use http::{HeaderMap, HeaderValue};
 
     fn answer(length: &'static str) -> HeaderMap {
         HeaderMap::from_iter([(CONTENT_LENGTH, HeaderValue::from_static(length))])

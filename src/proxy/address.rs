@@ -2,8 +2,10 @@
 
 use std::net::IpAddr;
 
-use http::{HeaderMap, HeaderName, header};
+use http::{HeaderName, header};
 use ipnet::IpNet;
+
+use super::fields::Fields;
 
 /// Peers whose word on addresses and schemes is taken.
 #[derive(Debug, Clone, Default)]
@@ -35,16 +37,15 @@ impl TrustedProxies {
     /// whatever the visitor wrote, so it is never taken as such. Where no such hop is named, a header that a trusted peer
     /// sets for the visitor alone.
     #[must_use]
-    pub fn visitor(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+    pub fn visitor(&self, peer: IpAddr, headers: &dyn Fields) -> IpAddr {
         let mut hop = peer.to_canonical();
         if !self.contains(hop) {
             return hop;
         }
         // Of several lines one may be the visitor's own.
         let single = |name: &HeaderName| {
-            let mut lines = headers.get_all(name).iter();
-            let (line, None) = (lines.next()?, lines.next()) else { return None };
-            parse_hop(std::str::from_utf8(line.as_bytes()).ok()?)
+            let [line] = headers.all(name)[..] else { return None };
+            parse_hop(std::str::from_utf8(line).ok()?)
         };
         if let Some(visitor) = self.header.as_ref().and_then(single) {
             return visitor;
@@ -62,12 +63,12 @@ impl TrustedProxies {
 
 /// The hops in order of the lines, by `X-Forwarded-For`, else by `Forwarded` (RFC 7239). `None` is an entry that is no
 /// address: the walk must stop there, since what stands left of it is hearsay.
-fn hops(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
+fn hops(headers: &dyn Fields) -> Vec<Option<IpAddr>> {
     let list = |name: &header::HeaderName| -> Vec<String> {
         headers
-            .get_all(name)
-            .iter()
-            .flat_map(|line| String::from_utf8_lossy(line.as_bytes()).split(',').map(str::to_owned).collect::<Vec<_>>())
+            .all(name)
+            .into_iter()
+            .flat_map(|line| String::from_utf8_lossy(line).split(',').map(str::to_owned).collect::<Vec<_>>())
             .collect()
     };
     let forwarded_for = list(&super::forwarded::X_FORWARDED_FOR);
@@ -103,7 +104,7 @@ fn parse_hop(text: &str) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
+    use http::{HeaderMap, HeaderValue};
 
     fn visitor(trusted: &[&str], peer: &str, lines: &[(&'static str, &'static str)]) -> String {
         let trusted = TrustedProxies::new(trusted.iter().map(|net| net.parse().unwrap()).collect(), None);

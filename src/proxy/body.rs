@@ -180,7 +180,11 @@ impl Future for Commit {
 }
 
 /// The answer's body on its way to the visitor.
-pub struct ResponseBody(Kind);
+pub struct ResponseBody {
+    kind: Kind,
+    /// The request's body, if it had one that may still be on its way.
+    upload: Option<Rc<Upload>>,
+}
 
 enum Kind {
     Own(Option<Bytes>),
@@ -200,23 +204,30 @@ impl ResponseBody {
     /// A body of our own.
     #[must_use]
     pub fn full(text: impl Into<Bytes>) -> Self {
-        Self(Kind::Own(Some(text.into())))
+        Self { kind: Kind::Own(Some(text.into())), upload: None }
     }
 
     /// No body.
     #[must_use]
     pub const fn empty() -> Self {
-        Self(Kind::Own(None))
+        Self { kind: Kind::Own(None), upload: None }
     }
 
     /// The site's body. `lease` goes back to the pool at its end, if the upload has ended too.
     pub fn passing(inner: Incoming, lease: Lease, upload: Rc<Upload>, stall: Duration, hold: Option<Hold>) -> Self {
+        let kept = Some(Rc::clone(&upload));
         let mut passing = Passing { inner, lease: Some(lease), upload, stall: Stall::new(stall), hold, ended: false };
         if passing.hold.is_none() && passing.inner.is_end_stream() {
             passing.release();
-            return Self::empty();
+            return Self { kind: Kind::Own(None), upload: kept };
         }
-        Self(Kind::Passing(Box::new(passing)))
+        Self { kind: Kind::Passing(Box::new(passing)), upload: kept }
+    }
+
+    /// Whether all of the request's body has been read: otherwise what follows on the connection is still part of it.
+    #[must_use]
+    pub fn request_was_read(&self) -> bool {
+        self.upload.as_ref().is_none_or(|upload| upload.finished.get())
     }
 }
 
@@ -278,14 +289,14 @@ impl Body for ResponseBody {
     type Error = BoxError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        match &mut self.0 {
+        match &mut self.kind {
             Kind::Own(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Kind::Passing(passing) => passing.poll(cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.0 {
+        match &self.kind {
             Kind::Own(bytes) => bytes.is_none(),
             Kind::Passing(passing) => {
                 passing.ended && passing.hold.as_ref().is_none_or(|hold| hold.held.is_none() && hold.commit.is_none())
@@ -294,7 +305,7 @@ impl Body for ResponseBody {
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.0 {
+        match &self.kind {
             Kind::Own(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64)),
             Kind::Passing(passing) => passing.inner.size_hint(),
         }

@@ -1,21 +1,28 @@
-//! One visitor's connection: request heads are read, each request goes through [`super::forward`].
-//!
-//! This is where a second way through the proxy can read a head first and take it, or hand the socket to hyper together
-//! with what it has read.
+//! One visitor's connection: its requests go one of two ways, and it comes back here in between.
 
 use std::convert::Infallible;
-use std::net::IpAddr;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
 
+use bytes::Bytes;
+use http::{Request, Response};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpStream;
-use tokio::sync::watch;
+use tokio::io::AsyncWriteExt;
 
 use super::forward::{Shared, forward};
-use super::patient::Patient;
-use super::server::Phase;
+use super::front::Speaks;
+use super::http2::{self, Sniffed};
+use super::peer::Peer;
+use super::plain::{self, Next};
+use super::progress::{Progress, Watched};
+use super::socket::Socket;
+use super::visitor_io::VisitorIo;
 use crate::config::{HeaderCase, Limits, Timeouts};
 
 /// hyper's server settings, the same for every connection.
@@ -35,33 +42,130 @@ pub fn builder(timeouts: &Timeouts, limits: &Limits, case: HeaderCase) -> http1:
     builder
 }
 
-/// Serves one connection until it ends or the server drains.
-pub async fn serve(
-    stream: TcpStream,
-    peer: IpAddr,
-    builder: http1::Builder,
-    shared: Rc<Shared>,
-    mut phase: watch::Receiver<Phase>,
-) {
-    // Answers in several pieces must not wait for acknowledgements. A socket that refuses the option is broken anyway.
-    if stream.set_nodelay(true).is_err() {
-        return;
+/// Serves one connection until it ends or the worker drains.
+pub async fn serve(mut socket: Socket, peer: Peer, speaks: Speaks, shared: Rc<Shared>) {
+    let mut read = Bytes::new();
+    let two = match speaks {
+        Speaks::Http1 => false,
+        Speaks::Http2 => true,
+        Speaks::Unknown => {
+            let two;
+            (read, two) = match http2::sniff(&mut socket, &shared).await {
+                Some(Sniffed::Other(read)) => (read, false),
+                Some(Sniffed::Preface(read)) => (read, true),
+                None => return,
+            };
+            two
+        }
+    };
+    if two {
+        return Box::pin(http2::serve(socket, read, peer, shared)).await;
     }
-    let patience = shared.timeouts.body_stall;
-    let service = service_fn(move |request| {
-        let shared = Rc::clone(&shared);
-        async move { Ok::<_, Infallible>(forward(shared, peer, request).await) }
-    });
-    let stream = Patient::new(stream, patience);
-    let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
+    if !shared.plain_way {
+        return for_good(socket, read, peer, shared).await;
+    }
+    loop {
+        let prefix = match plain::serve(&mut socket, read, peer, &shared).await {
+            Next::End => return,
+            // Whatever it may become, hyper has to go along with it.
+            Next::Upgrade(prefix) => return Box::pin(for_good(socket, prefix, peer, shared)).await,
+            Next::Full(prefix) => prefix,
+        };
+        // Boxed: what hyper needs is not kept for a connection that waits.
+        match Box::pin(for_now(socket, prefix, peer, &shared)).await {
+            Some(back) => (socket, read) = back,
+            None => return,
+        }
+    }
+}
+
+/// Serves all that follows on this connection with hyper.
+async fn for_good(socket: Socket, prefix: Bytes, peer: Peer, shared: Rc<Shared>) {
+    let progress = Arc::new(Progress::default());
+    let io = VisitorIo::new(socket, prefix, shared.timeouts.body_stall, Arc::clone(&progress));
+    let service = service(&shared, peer, &progress);
+    let connection = shared.server.serve_connection(TokioIo::new(io), service).with_upgrades();
     tokio::pin!(connection);
     let result = tokio::select! {
         result = connection.as_mut() => result,
-        _ = phase.wait_for(|phase| *phase == Phase::Draining) => {
+        () = shared.drain.begun() => {
+            if progress.is_idle() {
+                progress.end();
+            }
             connection.as_mut().graceful_shutdown();
             connection.await
         }
     };
+    note(result);
+}
+
+/// Serves the next request with hyper, and those that hyper has read by then; gives the socket back, with what was read of
+/// the request after that, or `None` when the connection has ended.
+async fn for_now(socket: Socket, prefix: Bytes, peer: Peer, shared: &Rc<Shared>) -> Option<(Socket, Bytes)> {
+    let progress = Arc::new(Progress::default());
+    let io = VisitorIo::new(socket, prefix, shared.timeouts.body_stall, Arc::clone(&progress));
+    let service = service(shared, peer, &progress);
+    let mut connection = shared.server.serve_connection(TokioIo::new(io), service);
+    let drained = shared.drain.begun();
+    tokio::pin!(drained);
+    let (mut draining, mut back) = (false, false);
+    let result = poll_fn(|cx| {
+        loop {
+            // hyper writes everything out before it shuts a socket down. Without the shutdown it only does so where it has to
+            // decide between the next request and the end, and that is where the socket is asked for.
+            let polled = if back { connection.poll_without_shutdown(cx) } else { Pin::new(&mut connection).poll(cx) };
+            if let Poll::Ready(result) = polled {
+                return Poll::Ready(result);
+            }
+            if !draining && drained.as_mut().poll(cx).is_ready() {
+                draining = true;
+                if progress.is_idle() {
+                    progress.end();
+                }
+            } else if !back && progress.can_go_on() {
+                // The head of the answer is out, so that nothing in it says "close".
+                back = true;
+            } else {
+                return Poll::Pending;
+            }
+            Pin::new(&mut connection).graceful_shutdown();
+        }
+    })
+    .await;
+    let fine = result.is_ok();
+    note(result);
+    if !back {
+        return None;
+    }
+    let parts = connection.into_parts();
+    let mut io = parts.io.into_inner();
+    if fine && progress.can_go_on() && !draining {
+        let (socket, prefix) = io.into_parts();
+        let read = if prefix.is_empty() { parts.read_buf } else { [parts.read_buf, prefix].concat().into() };
+        return Some((socket, read));
+    }
+    // Whether the visitor learns of it is the visitor's business.
+    let _ = io.shutdown().await;
+    None
+}
+
+/// A request's way to its answer, in a box because only so a connection can be asked to stop between two requests.
+type Answering = Pin<Box<dyn Future<Output = Result<Response<Watched>, Infallible>>>>;
+
+fn service(
+    shared: &Rc<Shared>,
+    peer: Peer,
+    progress: &Arc<Progress>,
+) -> impl Service<Request<Incoming>, Response = Response<Watched>, Error = Infallible, Future = Answering> + use<> {
+    let (shared, progress) = (Rc::clone(shared), Arc::clone(progress));
+    service_fn(move |request| {
+        progress.begin(&request);
+        let (shared, progress) = (Rc::clone(&shared), Arc::clone(&progress));
+        Box::pin(async move { Ok(progress.answer(forward(shared, peer, request).await)) }) as Answering
+    })
+}
+
+fn note(result: Result<(), hyper::Error>) {
     if let Err(error) = result {
         // The visitor's doing in nearly all cases: broken off, malformed, too slow.
         tracing::debug!(%error, "connection ended early");

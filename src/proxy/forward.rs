@@ -17,13 +17,17 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body;
 use hyper::body::Incoming;
+use hyper::server::conn::http1;
 use hyper::upgrade::OnUpgrade;
 use tokio::time::{Instant, sleep_until};
 
 use super::address::TrustedProxies;
 use super::body::{Commit, HandOver, Hold, RequestBody, ResponseBody, Upload, UploadFault};
+use super::drain::Drain;
 use super::error::{Failure, own_answer};
+use super::fields::{self, Fields};
 use super::hooks::{Head, Hooks, LandingEdit, PageAddress, PageCopy, Settled, Watch};
+use super::peer::Peer;
 use super::pool::{Lease, Pool};
 use super::tee::{Budget, Reservation, Tee};
 use super::{forwarded, headers, target, upgrade};
@@ -57,6 +61,12 @@ pub struct Shared {
     pub counts: Arc<ProxyCounts>,
     /// Said once per process: how to make the proxy believe the peer that terminates TLS.
     pub proto_hint: Arc<std::sync::Once>,
+    /// Whether requests may take the plain way.
+    pub plain_way: bool,
+    /// hyper's settings for visitors' connections.
+    pub server: http1::Builder,
+    /// Tells connections of the end.
+    pub drain: Drain,
 }
 
 /// A captured request, waiting for its answer. However the wait ends, it is handed over once.
@@ -95,7 +105,7 @@ struct Listening {
 }
 
 /// Forwards one request. Never fails: what goes wrong becomes an answer.
-pub async fn forward(shared: Rc<Shared>, peer: IpAddr, mut request: Request<Incoming>) -> Response<ResponseBody> {
+pub async fn forward(shared: Rc<Shared>, peer: Peer, mut request: Request<Incoming>) -> Response<ResponseBody> {
     shared.counts.requests.fetch_add(1, Ordering::Relaxed);
     if let Err((status, sentence)) = target::normalise(&mut request) {
         shared.counts.refused_requests.fetch_add(1, Ordering::Relaxed);
@@ -114,13 +124,13 @@ pub async fn forward(shared: Rc<Shared>, peer: IpAddr, mut request: Request<Inco
     let visitor_upgrade = wanted_upgrade.as_ref().map(|_| hyper::upgrade::on(&mut request));
 
     let (mut head, body) = request.into_parts();
-    let trusted = shared.trusted.contains(peer);
-    shared.hint_at_tls_terminator(peer, trusted, &head.headers);
+    let trusted = shared.trusted.contains(peer.address);
+    shared.hint_at_tls_terminator(peer.address, trusted, &head.headers);
 
     let host = head.headers.get(HOST).cloned();
     let watch = shared.watch(&head, host.as_ref(), peer);
     let page = matches!(watch, Watch::Page | Watch::Landing { learn: true })
-        .then(|| PageAddress { host: host.clone(), target: head.uri.path_and_query().cloned() });
+        .then(|| PageAddress::Parsed(host.clone(), head.uri.path_and_query().cloned()));
     let record = match watch {
         Watch::Nothing | Watch::Page => None,
         _ => Some(shared.record(&head, host.as_ref(), peer, trusted)),
@@ -183,39 +193,34 @@ pub async fn forward(shared: Rc<Shared>, peer: IpAddr, mut request: Request<Inco
 }
 
 impl Shared {
-    fn watch(&self, head: &Parts, host: Option<&HeaderValue>, peer: IpAddr) -> Watch {
+    fn watch(&self, head: &Parts, host: Option<&HeaderValue>, peer: Peer) -> Watch {
         let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
         let host = host.and_then(|host| host.to_str().ok()).unwrap_or_default();
-        let visitor = || self.trusted.visitor(peer, &head.headers);
+        let visitor = || self.trusted.visitor(peer.address, &head.headers);
         self.hooks.watch(&Head { method: &head.method, target, host, fields: &head.headers, visitor: &visitor })
     }
 
-    fn record(&self, head: &Parts, host: Option<&HeaderValue>, peer: IpAddr, trusted: bool) -> RequestRecord {
+    fn record(&self, head: &Parts, host: Option<&HeaderValue>, peer: Peer, trusted: bool) -> RequestRecord {
         RequestRecord {
             method: head.method.clone(),
             target: head.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned(),
-            https: forwarded::visitor_is_on_https(trusted, &head.headers),
+            https: forwarded::visitor_is_on_https(peer.https, trusted, &head.headers),
             host: host.and_then(|host| host.to_str().ok()).unwrap_or_default().to_ascii_lowercase(),
             headers: head.headers.clone(),
             body: Captured::Aborted,
-            client_ip: Some(self.trusted.visitor(peer, &head.headers)),
+            client_ip: Some(self.trusted.visitor(peer.address, &head.headers)),
             received: UnixMillis::now(),
         }
     }
 
-    /// A copy of a page for whoever learns from it. It waits for nothing, and an answer that breaks off teaches nothing.
-    fn hold_page(
-        self: &Rc<Self>,
-        page: &PageAddress,
-        status: StatusCode,
-        answer: &HeaderMap,
-        body: &Incoming,
-    ) -> Option<Hold> {
-        if status != StatusCode::OK || body.is_end_stream() || self.budget.is_tight() {
+    /// A copy of a page (answered with 200 and a body) for whoever learns from it. It waits for nothing, and an answer that breaks
+    /// off teaches nothing.
+    pub fn copy_page(&self, page: &PageAddress, answer: &dyn Fields) -> Option<(Tee, HandOver)> {
+        if self.budget.is_tight() {
             return None;
         }
         let ticket = self.hooks.reads_page(page, answer)?;
-        let text = |name| answer.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+        let text = |name| fields::text(answer, &name).unwrap_or_default().to_owned();
         let (content_type, content_encoding) = (text(CONTENT_TYPE), text(CONTENT_ENCODING));
         let hooks = Arc::clone(&self.hooks);
         let hand_over: HandOver = Box::new(move |tee| {
@@ -224,13 +229,13 @@ impl Shared {
             }
             None
         });
-        Some(Hold::new(Tee::sparing(self.limits.capture_bytes, &self.budget), hand_over, std::time::Duration::ZERO))
+        Some((Tee::sparing(self.limits.capture_bytes, &self.budget), hand_over))
     }
 
     /// A private peer that speaks for visitors on https is nearly always a TLS terminator nobody told us about, and
     /// WordPress redirects in a loop behind it.
-    fn hint_at_tls_terminator(&self, peer: IpAddr, trusted: bool, headers: &HeaderMap) {
-        if trusted || !headers.contains_key(forwarded::X_FORWARDED_PROTO) {
+    pub fn hint_at_tls_terminator(&self, peer: IpAddr, trusted: bool, headers: &dyn Fields) {
+        if trusted || headers.first(&forwarded::X_FORWARDED_PROTO).is_none() {
             return;
         }
         let peer = peer.to_canonical();
@@ -253,7 +258,7 @@ impl Shared {
 fn clean_request(
     shared: &Shared,
     head: &mut Parts,
-    peer: IpAddr,
+    peer: Peer,
     trusted: bool,
     host: Option<&HeaderValue>,
     wanted_upgrade: Option<HeaderValue>,
@@ -365,7 +370,11 @@ async fn finish(
         }
         apply(edit, answer.headers_mut());
     }
-    let page_hold = page.and_then(|page| shared.hold_page(&page, answer.status(), answer.headers(), answer.body()));
+    let has_body = !answer.body().is_end_stream();
+    let page_hold = page
+        .filter(|_| answer.status() == StatusCode::OK && has_body)
+        .and_then(|page| shared.copy_page(&page, answer.headers()))
+        .map(|(tee, hand_over)| Hold::new(tee, hand_over, std::time::Duration::ZERO));
     headers::repair_answer_framing(answer.headers_mut());
     headers::strip_hop_by_hop(answer.headers_mut());
     *answer.version_mut() = Version::HTTP_11;
@@ -373,7 +382,7 @@ async fn finish(
         answer.extensions_mut().clear();
     }
     if let Some(record) = landing
-        && let Some(edit) = shared.hooks.landing(&record, answer.status(), answer.headers())
+        && let Some(edit) = shared.hooks.landing(&record, answer.headers())
     {
         apply(edit, answer.headers_mut());
         shared.counts.landing_cookies.fetch_add(1, Ordering::Relaxed);

@@ -1,10 +1,14 @@
 //! `X-Forwarded-*` and `Forwarded` (RFC 7239) on requests to the site: untrusted ones are overwritten, a trusted
 //! proxy's are continued.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use http::header::FORWARDED;
 use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::fields::Fields;
+use super::peer::Peer;
 
 /// The list of addresses.
 pub const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -15,75 +19,108 @@ pub const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-ho
 
 /// What CGI and PHP cannot tell from the names that this proxy sets or acts on (`HTTP_X_FORWARDED_FOR` is both). nginx drops
 /// every name with an underscore; here only those that would forge one of these go.
-fn is_underscore_twin(name: &HeaderName) -> bool {
-    let name = name.as_str();
+#[must_use]
+pub fn is_underscore_twin(name: &str) -> bool {
     name.contains('_')
         && ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "content-length", "transfer-encoding"]
-            .contains(&name.replace('_', "-").as_str())
+            .iter()
+            .any(|own| own.eq_ignore_ascii_case(&name.replace('_', "-")))
 }
 
-/// Whether the visitor spoke https, as far as this hop can know: a trusted peer's `X-Forwarded-Proto`. There is no
-/// other source without TLS of our own.
+/// Whether the visitor spoke https: by a trusted peer's `X-Forwarded-Proto`, which knows of hops before it, else by what the
+/// peer speaks with us.
 #[must_use]
-pub fn visitor_is_on_https(trusted: bool, headers: &HeaderMap) -> bool {
-    trusted
-        && headers
-            .get_all(X_FORWARDED_PROTO)
-            .iter()
-            .next()
-            .is_some_and(|line| line.as_bytes().split(|b| *b == b',').next().is_some_and(is_https))
+pub fn visitor_is_on_https(peer_speaks_tls: bool, trusted: bool, headers: &dyn Fields) -> bool {
+    match headers.first(&X_FORWARDED_PROTO).filter(|_| trusted) {
+        Some(line) => line.split(|b| *b == b',').next().is_some_and(is_https),
+        None => peer_speaks_tls,
+    }
 }
 
 fn is_https(value: &[u8]) -> bool {
     value.trim_ascii().eq_ignore_ascii_case(b"https")
 }
 
+/// What becomes of the lines of one forwarding field.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Change<'c> {
+    /// They stay.
+    Keep,
+    /// They go.
+    Remove,
+    /// They become one line.
+    Set(Cow<'c, [u8]>),
+}
+
+/// The forwarding fields for the next hop, of those that came.
+pub fn changes<'c>(
+    headers: &dyn Fields,
+    peer: Peer,
+    trusted: bool,
+    host: Option<&'c [u8]>,
+) -> [(HeaderName, Change<'c>); 4] {
+    let address = peer.address.to_canonical();
+    let proto = if peer.https { "https" } else { "http" };
+    let forwarded_for = continued(headers, &X_FORWARDED_FOR, trusted, &address.to_string());
+    let stays = |name: &HeaderName| trusted && headers.first(name).is_some();
+    let proto_line =
+        if stays(&X_FORWARDED_PROTO) { Change::Keep } else { Change::Set(Cow::Borrowed(proto.as_bytes())) };
+    let host_line = match host {
+        _ if stays(&X_FORWARDED_HOST) => Change::Keep,
+        Some(host) => Change::Set(Cow::Borrowed(host)),
+        None => Change::Remove,
+    };
+    // Only where somebody uses it: adding a second way of saying the same would change requests for nothing.
+    let forwarded = if headers.first(&FORWARDED).is_some() {
+        let node = match address {
+            IpAddr::V4(address) => format!("for={address};proto={proto}"),
+            IpAddr::V6(address) => format!("for=\"[{address}]\";proto={proto}"),
+        };
+        Change::Set(continued(headers, &FORWARDED, trusted, &node).into())
+    } else {
+        Change::Keep
+    };
+    [
+        (X_FORWARDED_FOR, Change::Set(forwarded_for.into())),
+        (X_FORWARDED_PROTO, proto_line),
+        (X_FORWARDED_HOST, host_line),
+        (FORWARDED, forwarded),
+    ]
+}
+
 /// Brings the forwarding fields up to date for the next hop. `headers` still holds the visitor's own.
-pub fn update(headers: &mut HeaderMap, peer: IpAddr, trusted: bool, host: Option<&HeaderValue>) {
-    let twins: Vec<HeaderName> = headers.keys().filter(|name| is_underscore_twin(name)).cloned().collect();
+pub fn update(headers: &mut HeaderMap, peer: Peer, trusted: bool, host: Option<&HeaderValue>) {
+    let twins: Vec<HeaderName> = headers.keys().filter(|name| is_underscore_twin(name.as_str())).cloned().collect();
     for twin in twins {
         headers.remove(twin);
     }
-    let peer = peer.to_canonical();
-    set(headers, X_FORWARDED_FOR, &continued(headers, &X_FORWARDED_FOR, trusted, &peer.to_string()));
-    if !trusted || !headers.contains_key(X_FORWARDED_PROTO) {
-        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
-    }
-    if !trusted || !headers.contains_key(X_FORWARDED_HOST) {
-        match host {
-            Some(host) => headers.insert(X_FORWARDED_HOST, host.clone()),
-            None => headers.remove(X_FORWARDED_HOST),
-        };
-    }
-    // Only where somebody uses it: adding a second way of saying the same would change requests for nothing.
-    if headers.contains_key(FORWARDED) {
-        let node = match peer {
-            IpAddr::V4(address) => format!("for={address};proto=http"),
-            IpAddr::V6(address) => format!("for=\"[{address}]\";proto=http"),
-        };
-        set(headers, FORWARDED, &continued(headers, &FORWARDED, trusted, &node));
+    for (name, change) in changes(headers, peer, trusted, host.map(HeaderValue::as_bytes)) {
+        match change {
+            Change::Keep => {}
+            Change::Remove => drop(headers.remove(name)),
+            // Made of lines that came and of addresses: it is a value.
+            Change::Set(value) => {
+                if let Ok(value) = HeaderValue::from_bytes(&value) {
+                    headers.insert(name, value);
+                }
+            }
+        }
     }
 }
 
 /// The lines of a list field folded into one, with `own` at the end; `own` alone where they are not believed.
-fn continued(headers: &HeaderMap, name: &HeaderName, trusted: bool, own: &str) -> Vec<u8> {
+fn continued(headers: &dyn Fields, name: &HeaderName, trusted: bool, own: &str) -> Vec<u8> {
     let mut list = Vec::new();
     if trusted {
-        for line in headers.get_all(name) {
+        for line in headers.all(name) {
             if !line.is_empty() {
-                list.extend_from_slice(line.as_bytes());
+                list.extend_from_slice(line);
                 list.extend_from_slice(b", ");
             }
         }
     }
     list.extend_from_slice(own.as_bytes());
     list
-}
-
-fn set(headers: &mut HeaderMap, name: HeaderName, value: &[u8]) {
-    if let Ok(value) = HeaderValue::from_bytes(value) {
-        headers.insert(name, value);
-    }
 }
 
 #[cfg(test)]
@@ -96,7 +133,7 @@ mod tests {
             headers.append(*name, HeaderValue::from_static(value));
         }
         let host = HeaderValue::from_static("shop.example");
-        update(&mut headers, "::ffff:192.0.2.7".parse().unwrap(), trusted, Some(&host));
+        update(&mut headers, Peer::clear("::ffff:192.0.2.7".parse().unwrap()), trusted, Some(&host));
         headers
     }
 
@@ -140,10 +177,14 @@ mod tests {
     }
 
     #[test]
-    fn https_is_a_trusted_peers_word_only() {
+    fn https_is_a_trusted_peers_word_or_our_own_tls() {
         let mut headers = HeaderMap::new();
         headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("HTTPS, http"));
-        assert!(visitor_is_on_https(true, &headers));
-        assert!(!visitor_is_on_https(false, &headers));
+        assert!(visitor_is_on_https(false, true, &headers));
+        assert!(!visitor_is_on_https(false, false, &headers));
+        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
+        assert!(!visitor_is_on_https(true, true, &headers), "a balancer that speaks TLS with us alone");
+        assert!(visitor_is_on_https(true, false, &headers));
+        assert!(visitor_is_on_https(true, true, &HeaderMap::new()));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use tokio::time::timeout;
@@ -26,7 +26,9 @@ pub struct Front {
     tls: Option<(TlsAcceptor, Arc<Certificate>)>,
     patience: Duration,
     /// Whether HTTP/2 may follow.
-    pub http2: bool,
+    http2: bool,
+    /// Said once: that connections are closed which somebody will miss.
+    told: Arc<Once>,
 }
 
 /// Which version of HTTP follows.
@@ -75,6 +77,7 @@ impl Front {
             tls,
             patience: config.timeouts.header_read.min(LONGEST),
             http2: config.http2,
+            told: Arc::new(Once::new()),
         })
     }
 
@@ -94,6 +97,21 @@ impl Front {
     #[must_use]
     pub const fn clear(&self) -> Speaks {
         if self.http2 { Speaks::Unknown } else { Speaks::Http1 }
+    }
+
+    /// Says why a connection was closed: aloud the first time that the operator's own balancer may be at fault, since
+    /// otherwise nobody would find out.
+    pub fn complain(&self, peer: IpAddr, refused: &Refused) {
+        if matches!(refused, Refused::NotTrusted | Refused::Header(ProxyProtocolError::Malformed(_))) {
+            self.told.call_once(|| {
+                tracing::warn!(
+                    %peer,
+                    error = %refused,
+                    "a connection was closed before its first request (proxy_protocol = \"required\"); more are only counted"
+                );
+            });
+        }
+        tracing::debug!(%peer, error = %refused, "connection closed before its first request");
     }
 
     /// Reads the PROXY header and shakes hands, as far as either is asked for.

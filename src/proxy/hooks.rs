@@ -7,20 +7,9 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use tokio::sync::oneshot;
 
+use super::fields::Fields;
 use super::tee::Reservation;
 use crate::exchange::{Exchange, RequestRecord};
-
-/// Header fields, wherever they are kept.
-pub trait Fields {
-    /// The first line of that name.
-    fn first(&self, name: &HeaderName) -> Option<&[u8]>;
-}
-
-impl Fields for HeaderMap {
-    fn first(&self, name: &HeaderName) -> Option<&[u8]> {
-        self.get(name).map(HeaderValue::as_bytes)
-    }
-}
 
 /// A request head as received.
 pub struct Head<'a> {
@@ -73,25 +62,37 @@ pub struct LandingEdit {
     pub cache_control: Option<HeaderValue>,
 }
 
-/// A page as a visitor asked for it. Cheap to keep: both parts are shared with the request.
-pub struct PageAddress {
-    /// The received Host.
-    pub host: Option<HeaderValue>,
-    /// Path and query.
-    pub target: Option<PathAndQuery>,
+/// A page as a visitor asked for it. Cheap to keep: both parts are shared with the request, or in one piece.
+pub enum PageAddress {
+    /// Of a parsed request: the received Host, path and query.
+    Parsed(Option<HeaderValue>, Option<PathAndQuery>),
+    /// Host and target together, and where the target begins.
+    Joined(Box<str>, usize),
 }
 
 impl PageAddress {
+    /// Of the received Host and the target.
+    #[must_use]
+    pub fn joined(host: &str, target: &str) -> Self {
+        Self::Joined([host, target].concat().into(), host.len())
+    }
+
     /// The Host; empty when there is none that is text.
     #[must_use]
     pub fn host(&self) -> &str {
-        self.host.as_ref().and_then(|host| host.to_str().ok()).unwrap_or_default()
+        match self {
+            Self::Parsed(host, _) => host.as_ref().and_then(|host| host.to_str().ok()).unwrap_or_default(),
+            Self::Joined(both, at) => both.get(..*at).unwrap_or_default(),
+        }
     }
 
     /// Path and query.
     #[must_use]
     pub fn target(&self) -> &str {
-        self.target.as_ref().map_or("/", PathAndQuery::as_str)
+        match self {
+            Self::Parsed(_, target) => target.as_ref().map_or("/", PathAndQuery::as_str),
+            Self::Joined(both, at) => both.get(*at..).unwrap_or("/"),
+        }
     }
 }
 
@@ -130,7 +131,7 @@ pub trait Hooks: Send + Sync + 'static {
     fn watch(&self, head: &Head<'_>) -> Watch;
 
     /// The answer to a [`Watch::Landing`] request has its head.
-    fn landing(&self, request: &RequestRecord, status: StatusCode, answer: &HeaderMap) -> Option<LandingEdit>;
+    fn landing(&self, request: &RequestRecord, answer: &dyn Fields) -> Option<LandingEdit>;
 
     /// The answer to a captured request has its head: what it gains.
     fn answering(&self, request: &RequestRecord, status: StatusCode, answer: &HeaderMap) -> Option<LandingEdit>;
@@ -144,7 +145,7 @@ pub trait Hooks: Send + Sync + 'static {
     fn reads_answer(&self, answer: &HeaderMap) -> bool;
 
     /// Whether a copy of this page is wanted; it is handed to [`Hooks::page`] when all of it has passed, and only then.
-    fn reads_page(&self, page: &PageAddress, answer: &HeaderMap) -> Option<PageTicket>;
+    fn reads_page(&self, page: &PageAddress, answer: &dyn Fields) -> Option<PageTicket>;
 
     /// The copy of a page.
     fn page(&self, copy: PageCopy);

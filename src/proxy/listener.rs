@@ -28,7 +28,8 @@ pub struct Listener {
     handle: Handle,
     place: Listen,
     inherited: bool,
-    file: Option<SocketFile>,
+    /// Held for its end.
+    _file: Option<SocketFile>,
 }
 
 impl Listener {
@@ -61,7 +62,7 @@ impl Listener {
         };
         handle.set_nonblocking()?;
         let place = handle.place()?;
-        Ok(Some(Self { handle, place, inherited: true, file: None }))
+        Ok(Some(Self { handle, place, inherited: true, _file: None }))
     }
 
     fn bind(listen: &Listen) -> io::Result<Self> {
@@ -78,7 +79,7 @@ impl Listener {
             // As it was written.
             Listen::Unix(_) => listen.clone(),
         };
-        Ok(Self { handle, place, inherited: false, file })
+        Ok(Self { handle, place, inherited: false, _file: file })
     }
 
     /// Where it is; the port is real even if 0 was asked for.
@@ -223,10 +224,13 @@ impl Registered {
     /// What `accept(2)` says.
     pub async fn accept(&self) -> io::Result<(Socket, IpAddr)> {
         match self {
-            Self::Tcp(listener) => {
+            Self::Tcp(listener) => loop {
                 let (stream, peer) = listener.accept().await?;
-                Ok((Socket::Tcp(stream), peer.ip()))
-            }
+                // A socket that refuses an option is broken; its connection has ended.
+                if let Ok(socket) = Socket::tcp(stream) {
+                    return Ok((socket, peer.ip()));
+                }
+            },
             Self::Unix(listener) => {
                 let (stream, _) = listener.accept().await?;
                 Ok((Socket::Unix(stream), THIS_MACHINE))

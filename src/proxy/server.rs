@@ -1,25 +1,19 @@
-//! The listener and its workers: accepted connections go to whichever worker has the fewest.
+//! The listener and its workers.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener as StdListener};
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Once};
-use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
-use tokio::net::TcpListener;
-use tokio::runtime;
 use tokio::sync::watch;
 
+use super::dial::Dialer;
+use super::front::Front;
 use super::hooks::Hooks;
+use super::listener::Listener;
 use super::tee::Budget;
+use super::turns::Turns;
 use super::worker::Worker;
-use crate::config::Config;
+use crate::config::{Config, Listen};
 use crate::metrics::WorkerCounts;
-
-/// How long the listener rests when the kernel refuses a connection (out of descriptors or memory): ending would turn a
-/// shortage into an outage, and trying again at once would burn the CPU.
-const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 
 /// What a server needs.
 pub struct Options {
@@ -33,6 +27,10 @@ pub struct Options {
     pub counts: Arc<WorkerCounts>,
     /// See [`super::forward::Shared`].
     pub proto_hint: Arc<Once>,
+    /// How visitors' connections begin.
+    pub front: Front,
+    /// How the site is reached.
+    pub dialer: Dialer,
 }
 
 /// How far a shutdown has got.
@@ -46,40 +44,33 @@ pub enum Phase {
 
 /// A running proxy.
 pub struct Server {
-    address: SocketAddr,
+    /// Its socket file is removed with it, after the last connection.
+    listener: Listener,
     phase: watch::Sender<Phase>,
-    acceptor: JoinHandle<Vec<Worker>>,
+    workers: Vec<Worker>,
 }
 
 impl Server {
-    /// Binds and starts all threads.
+    /// Starts all threads.
     ///
     /// # Errors
-    /// When the address cannot be bound or a thread cannot be made.
-    pub fn start(options: Options) -> io::Result<Self> {
-        let listener = StdListener::bind(options.config.listen)?;
-        listener.set_nonblocking(true)?;
-        let address = listener.local_addr()?;
+    /// When a thread cannot be made.
+    pub fn start(options: Options, listener: Listener) -> io::Result<Self> {
         let (phase, watched) = watch::channel(Phase::Serving);
-        let options = Arc::new(options);
-        let workers = (0..options.config.workers.max(1))
-            .map(|index| Worker::start(index, Arc::clone(&options), watched.clone()))
+        let count = options.config.workers.max(1);
+        let (options, turns) = (Arc::new(options), Arc::new(Turns::new(count)));
+        let workers = (0..count)
+            .map(|index| {
+                Worker::start(index, Arc::clone(&options), listener.share()?, Arc::clone(&turns), watched.clone())
+            })
             .collect::<io::Result<Vec<_>>>()?;
-        let runtime = runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
-        let limit = options.config.limits.max_connections;
-        let acceptor = thread::Builder::new().name("acceptor".into()).spawn(move || {
-            if let Err(error) = runtime.block_on(accept(listener, &workers, limit, watched)) {
-                tracing::error!(%error, "the listener ended");
-            }
-            workers
-        })?;
-        Ok(Self { address, phase, acceptor })
+        Ok(Self { listener, phase, workers })
     }
 
     /// Where it listens; the port is real even if 0 was asked for.
     #[must_use]
-    pub const fn address(&self) -> SocketAddr {
-        self.address
+    pub const fn place(&self) -> &Listen {
+        self.listener.place()
     }
 
     /// Stops accepting, lets open requests finish within `timeouts.drain`, and waits for the threads. `false` when one
@@ -87,51 +78,7 @@ impl Server {
     #[must_use]
     pub fn drain(self) -> bool {
         self.phase.send_replace(Phase::Draining);
-        match self.acceptor.join() {
-            Ok(workers) => {
-                let mut fine = true;
-                for worker in workers {
-                    fine &= worker.join();
-                }
-                fine
-            }
-            Err(_) => false,
-        }
-    }
-}
-
-async fn accept(
-    listener: StdListener,
-    workers: &[Worker],
-    limit: usize,
-    mut phase: watch::Receiver<Phase>,
-) -> io::Result<()> {
-    let listener = TcpListener::from_std(listener)?;
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            _ = phase.wait_for(|phase| *phase == Phase::Draining) => return Ok(()),
-        };
-        match accepted {
-            Ok((stream, peer)) => {
-                if let Some(worker) = workers.iter().min_by_key(|worker| worker.live.load(Ordering::Relaxed)) {
-                    match stream.into_std() {
-                        Ok(stream) => drop(worker.give(stream, peer)),
-                        Err(error) => tracing::warn!(%error, "a connection could not be handed to a worker"),
-                    }
-                }
-            }
-            Err(error) => {
-                tracing::warn!(%error, "connection not accepted; resting");
-                tokio::time::sleep(ACCEPT_BACKOFF).await;
-            }
-        }
-        // At the limit new visitors wait in the kernel's queue instead of being turned away.
-        while workers.iter().map(|worker| worker.live.load(Ordering::Relaxed)).sum::<usize>() >= limit {
-            if *phase.borrow() == Phase::Draining {
-                return Ok(());
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        // All are waited for, whatever became of the first.
+        self.workers.into_iter().map(Worker::join).fold(true, |all, fine| all & fine)
     }
 }

@@ -42,8 +42,9 @@ impl Identity {
     /// When one of them cannot be read or they do not belong together.
     pub fn read(certificate: &Path, key: &Path) -> Result<Self, BadIdentity> {
         let chain = certificates(certificate).map_err(BadIdentity::Certificate)?;
-        let key = PrivateKeyDer::from_pem_file(key)
-            .map_err(|error| BadIdentity::Key(format!("no PEM private key can be read from {}: {error}", key.display())))?;
+        let key = PrivateKeyDer::from_pem_file(key).map_err(|error| {
+            BadIdentity::Key(format!("no PEM private key can be read from {}: {error}", key.display()))
+        })?;
         let certified = CertifiedKey::from_der(chain, key, &provider()).map_err(|error| match error {
             rustls::Error::InconsistentKeys(_) => BadIdentity::Key("the key belongs to another certificate".to_owned()),
             rustls::Error::InvalidCertificate(_) => BadIdentity::Certificate(error.to_string()),

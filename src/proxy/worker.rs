@@ -2,29 +2,39 @@
 
 use std::cell::Cell;
 use std::io;
-use std::net::{SocketAddr, TcpStream as StdStream};
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
-use tokio::net::TcpStream;
 use tokio::runtime;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, watch};
 use tokio::task::LocalSet;
+use tokio::time::sleep;
 
 use super::address::TrustedProxies;
 use super::connection;
+use super::drain::Drain;
 use super::forward::Shared;
+use super::front::{Front, Speaks};
+use super::listener::Handle;
+use super::peer::Peer;
 use super::pool::Pool;
 use super::server::{Options, Phase};
+use super::socket::Socket;
+use super::turns::Turns;
 use crate::metrics::ProxyCounts;
+
+/// How long the listener rests when the kernel refuses a connection (out of descriptors or memory): ending would turn a
+/// shortage into an outage, and trying again at once would burn the CPU.
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
+/// How often a listener at the limit of connections looks whether there is room again.
+const FULL: Duration = Duration::from_millis(10);
 
 /// The other end of a worker thread.
 pub struct Worker {
-    connections: mpsc::UnboundedSender<(StdStream, SocketAddr)>,
-    /// Connections it is serving, for even distribution.
-    pub live: Arc<AtomicUsize>,
     thread: JoinHandle<()>,
 }
 
@@ -33,108 +43,189 @@ impl Worker {
     ///
     /// # Errors
     /// When the runtime or the thread cannot be made.
-    pub fn start(index: usize, options: Arc<Options>, phase: watch::Receiver<Phase>) -> io::Result<Self> {
-        let (connections, incoming) = mpsc::unbounded_channel();
-        let live = Arc::new(AtomicUsize::new(0));
+    pub fn start(
+        index: usize,
+        options: Arc<Options>,
+        listener: Handle,
+        turns: Arc<Turns>,
+        phase: watch::Receiver<Phase>,
+    ) -> io::Result<Self> {
         let runtime = runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
-        let counted = Arc::clone(&live);
         let thread = thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
-            LocalSet::new().block_on(&runtime, run(options, incoming, phase, counted));
+            let local = LocalSet::new();
+            local.block_on(&runtime, async move {
+                let floor = Floor::new(index, &options, turns);
+                floor.serve(listener, &options, phase).await;
+            });
         })?;
-        Ok(Self { connections, live, thread })
-    }
-
-    /// Gives it a connection. `false` when the thread has ended.
-    #[must_use]
-    pub fn give(&self, stream: StdStream, peer: SocketAddr) -> bool {
-        self.live.fetch_add(1, Ordering::Relaxed);
-        self.connections.send((stream, peer)).is_ok()
+        Ok(Self { thread })
     }
 
     /// Waits for the thread; `false` when it panicked.
     #[must_use]
     pub fn join(self) -> bool {
-        drop(self.connections);
         self.thread.join().is_ok()
     }
 }
 
+/// Where the connections of a worker live.
+struct Floor {
+    index: usize,
+    turns: Arc<Turns>,
+    shared: Rc<Shared>,
+    front: Rc<Front>,
+    open: Rc<Open>,
+}
+
+/// The connections that are open.
+#[derive(Default)]
+struct Open {
+    count: Cell<usize>,
+    none: Notify,
+}
+
 /// Counts a connection down, however its task ends.
-struct Live(Arc<AtomicUsize>, Rc<Cell<usize>>, Rc<tokio::sync::Notify>);
+struct Live {
+    index: usize,
+    turns: Arc<Turns>,
+    open: Rc<Open>,
+}
 
 impl Drop for Live {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-        self.1.set(self.1.get().saturating_sub(1));
-        if self.1.get() == 0 {
-            self.2.notify_one();
+        self.turns.end(self.index);
+        self.open.count.set(self.open.count.get().saturating_sub(1));
+        if self.open.count.get() == 0 {
+            self.open.none.notify_one();
         }
     }
 }
 
-async fn run(
-    options: Arc<Options>,
-    mut incoming: mpsc::UnboundedReceiver<(StdStream, SocketAddr)>,
-    mut phase: watch::Receiver<Phase>,
-    live: Arc<AtomicUsize>,
-) {
-    let counts = Arc::new(ProxyCounts::default());
-    options.counts.register(Arc::clone(&counts));
-    let config = &options.config;
-    let pool =
-        Pool::new(config.upstream.clone(), config.timeouts, &config.limits, config.header_case, Arc::clone(&counts));
-    tokio::task::spawn_local(Rc::clone(&pool).tidy());
-    let shared = Rc::new(Shared {
-        hooks: Arc::clone(&options.hooks),
-        pool,
-        trusted: TrustedProxies::new(config.trusted_proxies.clone(), config.client_ip_header.clone()),
-        forwarded_headers: config.forwarded_headers,
-        reserved: config.landing.click_id_headers.iter().map(|(_, name)| name.clone()).collect(),
-        header_case: config.header_case,
-        timeouts: config.timeouts,
-        limits: config.limits,
-        budget: Arc::clone(&options.budget),
-        commit_wait: config.store.commit_wait,
-        counts: Arc::clone(&counts),
-        proto_hint: Arc::clone(&options.proto_hint),
-    });
-    let builder = connection::builder(&config.timeouts, &config.limits, config.header_case);
-    let (open, all_closed) = (Rc::new(Cell::new(0)), Rc::new(tokio::sync::Notify::new()));
-    let watched = phase.clone();
-    let accept = |stream: StdStream, peer: SocketAddr| {
-        counts.connections.fetch_add(1, Ordering::Relaxed);
-        open.set(open.get() + 1);
-        let guard = Live(Arc::clone(&live), Rc::clone(&open), Rc::clone(&all_closed));
-        match TcpStream::from_std(stream) {
-            Ok(stream) => {
-                let serving =
-                    connection::serve(stream, peer.ip(), builder.clone(), Rc::clone(&shared), watched.clone());
-                tokio::task::spawn_local(async move {
-                    serving.await;
-                    drop(guard);
-                });
+impl Floor {
+    fn new(index: usize, options: &Options, turns: Arc<Turns>) -> Self {
+        let counts = Arc::new(ProxyCounts::default());
+        options.counts.register(Arc::clone(&counts));
+        let config = &options.config;
+        let pool =
+            Pool::new(options.dialer.clone(), config.timeouts, &config.limits, config.header_case, Arc::clone(&counts));
+        tokio::task::spawn_local(Rc::clone(&pool).tidy());
+        let shared = Rc::new(Shared {
+            hooks: Arc::clone(&options.hooks),
+            pool,
+            trusted: TrustedProxies::new(config.trusted_proxies.clone(), config.client_ip_header.clone()),
+            forwarded_headers: config.forwarded_headers,
+            reserved: config.landing.click_id_headers.iter().map(|(_, name)| name.clone()).collect(),
+            header_case: config.header_case,
+            timeouts: config.timeouts,
+            limits: config.limits,
+            budget: Arc::clone(&options.budget),
+            commit_wait: config.store.commit_wait,
+            counts,
+            proto_hint: Arc::clone(&options.proto_hint),
+            plain_way: config.plain_way,
+            server: connection::builder(&config.timeouts, &config.limits, config.header_case),
+            drain: Drain::default(),
+        });
+        Self { index, turns, shared, front: Rc::new(options.front.clone()), open: Rc::default() }
+    }
+
+    /// Accepts when it is this worker's turn, until the drain begins; then waits for what is open.
+    async fn serve(self, listener: Handle, options: &Options, mut phase: watch::Receiver<Phase>) {
+        let limit = options.config.limits.max_connections;
+        tokio::select! {
+            () = self.take_turns(listener, limit) => {}
+            _ = phase.wait_for(|phase| *phase == Phase::Draining) => {}
+        }
+        // Tunnels and slow answers get until the deadline.
+        self.shared.drain.begin();
+        let deadline = sleep(options.config.timeouts.drain);
+        tokio::pin!(deadline);
+        while self.open.count.get() > 0 || self.shared.counts.tunnels.load(Ordering::Relaxed) > 0 {
+            tokio::select! {
+                () = self.open.none.notified() => {}
+                () = sleep(Duration::from_millis(50)) => {}
+                () = &mut deadline => break,
             }
-            Err(error) => tracing::warn!(%error, "a connection could not be registered"),
         }
+    }
+
+    async fn take_turns(&self, mut listener: Handle, limit: usize) {
+        loop {
+            self.turns.wait(self.index).await;
+            // Registered only for the turn: otherwise every connection would wake every worker.
+            match self.take_turn(listener, limit).await {
+                Ok(kept) => listener = kept,
+                Err(error) => {
+                    tracing::error!(%error, worker = self.index, "the listener of a worker ended; the others go on");
+                    self.turns.retire(self.index);
+                    return std::future::pending().await;
+                }
+            }
+        }
+    }
+
+    async fn take_turn(&self, listener: Handle, limit: usize) -> io::Result<Handle> {
+        let listener = listener.register()?;
+        let mut refused = false;
+        loop {
+            // At the limit new visitors wait in the kernel's queue instead of being turned away.
+            while self.turns.live() >= limit {
+                sleep(FULL).await;
+            }
+            match listener.accept().await {
+                Ok((socket, peer)) => {
+                    refused = false;
+                    self.accept(socket, peer);
+                    if self.turns.passes(self.index) {
+                        return listener.release();
+                    }
+                }
+                Err(error) => {
+                    // Said once per shortage.
+                    if !std::mem::replace(&mut refused, true) {
+                        tracing::warn!(%error, "connection not accepted; the listener rests and tries again");
+                    }
+                    sleep(ACCEPT_BACKOFF).await;
+                }
+            }
+        }
+    }
+
+    fn accept(&self, socket: Socket, address: IpAddr) {
+        self.shared.counts.connections.fetch_add(1, Ordering::Relaxed);
+        self.turns.begin(self.index);
+        self.open.count.set(self.open.count.get() + 1);
+        let live = Live { index: self.index, turns: Arc::clone(&self.turns), open: Rc::clone(&self.open) };
+        let shared = Rc::clone(&self.shared);
+        if self.front.is_open() {
+            let serving = connection::serve(socket, Peer::clear(address), self.front.clear(), shared);
+            tokio::task::spawn_local(async move {
+                serving.await;
+                drop(live);
+            });
+            return;
+        }
+        let front = Rc::clone(&self.front);
+        tokio::task::spawn_local(async move {
+            // Boxed: what a handshake needs is not kept for a connection that waits.
+            if let Some((socket, peer, speaks)) = Box::pin(admit(&front, socket, address, &shared)).await {
+                connection::serve(socket, peer, speaks, shared).await;
+            }
+            drop(live);
+        });
+    }
+}
+
+/// `None`: the connection is closed without a word; there is nothing yet that an answer could be to.
+async fn admit(front: &Front, socket: Socket, address: IpAddr, shared: &Shared) -> Option<(Socket, Peer, Speaks)> {
+    let admitted = tokio::select! {
+        admitted = front.admit(socket, address) => admitted,
+        () = shared.drain.begun() => return None,
     };
-    loop {
-        tokio::select! {
-            next = incoming.recv() => match next { Some((stream, peer)) => accept(stream, peer), None => break },
-            _ = phase.wait_for(|phase| *phase == Phase::Draining) => break,
-        }
-    }
-    // Accepted before the drain began: these visitors get their answer as well.
-    while let Ok((stream, peer)) = incoming.try_recv() {
-        accept(stream, peer);
-    }
-    // Draining: the connections were told by the same signal; tunnels and slow answers get until the deadline.
-    let deadline = tokio::time::sleep(config.timeouts.drain);
-    tokio::pin!(deadline);
-    while open.get() > 0 || counts.tunnels.load(Ordering::Relaxed) > 0 {
-        tokio::select! {
-            () = all_closed.notified() => {}
-            () = tokio::time::sleep(std::time::Duration::from_millis(50)) => {}
-            () = &mut deadline => break,
-        }
-    }
+    admitted
+        .inspect_err(|refused| {
+            shared.counts.refused_connections.fetch_add(1, Ordering::Relaxed);
+            front.complain(address, refused);
+        })
+        .ok()
 }

@@ -240,7 +240,9 @@ impl InProcess {
 
     fn run(dir: tempfile::TempDir, config: Config) -> Self {
         let sidecar = Sidecar::start(config.clone()).expect("the sidecar starts");
-        Self { address: sidecar.address(), admin: sidecar.admin_address(), sidecar: Some(sidecar), dir, config }
+        // Without an address it listens on a file, and its tests know which.
+        let address = sidecar.place().tcp().unwrap_or_else(|| ([0, 0, 0, 0], 0).into());
+        Self { address, admin: sidecar.admin_address(), sidecar: Some(sidecar), dir, config }
     }
 
     /// Stopped and started again, with the same store.

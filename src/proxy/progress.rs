@@ -1,0 +1,106 @@
+//! What a connection on the full way is doing, as far as it matters for what becomes of it afterwards.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::header::CONNECTION;
+use http::{HeaderMap, Request, Response, Version};
+use http_body::{Body, Frame, SizeHint};
+
+use super::body::ResponseBody;
+use super::error::BoxError;
+
+/// One connection's, shared by its requests. Atomics because hyper wants to be able to send an upgraded socket elsewhere; they
+/// stay on one thread.
+#[derive(Debug, Default)]
+pub struct Progress {
+    begun: AtomicUsize,
+    ended: AtomicUsize,
+    /// Both sides know that the connection ends after the last exchange.
+    last: AtomicBool,
+    /// A request was answered before all of its body had been read.
+    unread: AtomicBool,
+}
+
+impl Progress {
+    /// A request has come.
+    pub fn begin<B>(&self, request: &Request<B>) {
+        self.begun.fetch_add(1, Relaxed);
+        if request.version() < Version::HTTP_11 || says_close(request.headers()) {
+            self.last.store(true, Relaxed);
+        }
+    }
+
+    /// Its answer is on the way; its end will be noticed.
+    pub fn answer(self: &Arc<Self>, answer: Response<ResponseBody>) -> Response<Watched> {
+        if says_close(answer.headers()) {
+            self.last.store(true, Relaxed);
+        }
+        answer.map(|body| Watched { body, progress: Arc::clone(self) })
+    }
+
+    /// Nothing more is to come: the drain has begun.
+    pub fn end(&self) {
+        self.last.store(true, Relaxed);
+    }
+
+    /// All requests that came have been read and answered.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.begun.load(Relaxed) == self.ended.load(Relaxed) && !self.unread.load(Relaxed)
+    }
+
+    /// Another request may follow on this connection.
+    #[must_use]
+    pub fn can_go_on(&self) -> bool {
+        self.is_idle() && !self.last.load(Relaxed) && self.begun.load(Relaxed) > 0
+    }
+
+    /// The connection can be closed without anybody losing anything.
+    #[must_use]
+    pub fn is_agreed_end(&self) -> bool {
+        self.is_idle() && self.last.load(Relaxed)
+    }
+}
+
+fn says_close(headers: &HeaderMap) -> bool {
+    let mut lines = headers.get_all(CONNECTION).iter();
+    lines.any(|line| {
+        line.as_bytes().split(|b| *b == b',').any(|token| token.trim_ascii().eq_ignore_ascii_case(b"close"))
+    })
+}
+
+/// An answer's body whose end is noticed.
+pub struct Watched {
+    body: ResponseBody,
+    progress: Arc<Progress>,
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.progress.ended.fetch_add(1, Relaxed);
+        if !self.body.request_was_read() {
+            self.progress.unread.store(true, Relaxed);
+        }
+    }
+}
+
+impl Body for Watched {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
