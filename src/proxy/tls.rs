@@ -139,8 +139,18 @@ pub fn connector(extra: &[CertificateDer<'static>]) -> Result<TlsConnector, rust
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
-/// Whether the failure of a connection was the other side's certificate or its TLS, and not the network.
+/// Whether the failure of a connection was TLS, and not the network.
 #[must_use]
 pub fn is_tls_trouble(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>())
+    of_tls(error).is_some()
+}
+
+/// Whether it was the other side's certificate.
+#[must_use]
+pub fn is_certificate_trouble(error: &io::Error) -> bool {
+    matches!(of_tls(error), Some(rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented))
+}
+
+fn of_tls(error: &io::Error) -> Option<&rustls::Error> {
+    error.get_ref()?.downcast_ref()
 }
