@@ -225,7 +225,8 @@ impl Streams {
             if since >= limit && self.unread.get() == open {
                 return silence;
             }
-            sleep(limit.saturating_sub(since).min(idle).max(GLANCE)).await;
+            // What it is doing may change meanwhile, and with it the limit.
+            sleep(limit.saturating_sub(since).min(idle).min(stall).max(GLANCE)).await;
         }
     }
 }

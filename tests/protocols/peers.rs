@@ -58,12 +58,14 @@ pub fn shown(visitor: &Visitor) -> CertificateDer<'static> {
     visitor.conn.peer_certificates().unwrap()[0].clone().into_owned()
 }
 
-/// A site's side of TLS over an accepted connection; `None` when the handshake fails. With it the name the peer asked for.
-pub fn site_side(tcp: TcpStream) -> Option<(StreamOwned<ServerConnection, TcpStream>, Option<String>)> {
+/// A site's side of TLS over an accepted connection, under one of the certificates; `None` when the handshake fails. With it
+/// the name the peer asked for.
+pub fn site_side(tcp: TcpStream, own: &str) -> Option<(StreamOwned<ServerConnection, TcpStream>, Option<String>)> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let key = PrivateKeyDer::from_pem_file(file("site.key")).unwrap();
-    let config = builder.with_no_client_auth().with_single_cert(vec![certificate("site.pem")], key).unwrap();
+    let key = PrivateKeyDer::from_pem_file(file(&format!("{own}.key"))).unwrap();
+    let own = certificate(&format!("{own}.pem"));
+    let config = builder.with_no_client_auth().with_single_cert(vec![own], key).unwrap();
     let mut tls = ServerConnection::new(Arc::new(config)).unwrap();
     let mut tcp = tcp;
     while tls.is_handshaking() {

@@ -22,10 +22,14 @@ struct Secure {
 }
 
 fn secure_site() -> Secure {
+    secure_site_as("site")
+}
+
+fn secure_site_as(own: &'static str) -> Secure {
     let (connections, requests) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(Vec::new())));
     let (opened, seen) = (Arc::clone(&connections), Arc::clone(&requests));
     let site = Site::raw(move |tcp| {
-        let Some((mut stream, name)) = site_side(tcp) else { return };
+        let Some((mut stream, name)) = site_side(tcp, own) else { return };
         opened.fetch_add(1, Ordering::SeqCst);
         while let Some(request) = read_message(&mut stream, false) {
             let body = format!("{} {}", name.as_deref().unwrap_or("no name"), request.text());
@@ -86,7 +90,8 @@ fn a_site_that_nobody_vouches_for_gets_no_request() {
     let authority = text("authority.pem");
     // The authority is unknown; the name is another; the site speaks cleartext.
     let unknown = InProcess::start(&url(&secure, "localhost"), NOWHERE, &[]);
-    let misnamed = InProcess::start(&url(&secure, "127.0.0.2"), NOWHERE, &[("upstream-ca-file", &authority)]);
+    let other = secure_site_as("other");
+    let misnamed = InProcess::start(&url(&other, "localhost"), NOWHERE, &[("upstream-ca-file", &authority)]);
     let (clear, received) = Site::new(|_| answer("200 OK", &[], ""));
     let clear_url = format!("https://{}", clear.address);
     let cleartext = InProcess::start(&clear_url, NOWHERE, &[("upstream-ca-file", &authority)]);
@@ -97,7 +102,7 @@ fn a_site_that_nobody_vouches_for_gets_no_request() {
         assert_eq!(reply.status(), 502);
         assert_eq!(reply.header("proxy-status"), Some(format!("capi-sidecar; error={kind}").as_str()));
     }
-    assert!(secure.requests.lock().unwrap().is_empty() && received.is_empty());
+    assert!([&secure, &other].iter().all(|site| site.requests.lock().unwrap().is_empty()) && received.is_empty());
 }
 
 #[test]
@@ -115,7 +120,7 @@ fn a_tunnel_goes_through_tls_to_the_site() {
 #[test]
 fn an_answer_that_breaks_off_without_the_end_of_tls_is_not_taken_for_whole() {
     let site = Site::raw(|tcp| {
-        let Some((mut stream, _)) = site_side(tcp) else { return };
+        let Some((mut stream, _)) = site_side(tcp, "site") else { return };
         read_message(&mut stream, false);
         stream.write_all(b"HTTP/1.1 200 OK\r\n\r\nhalf of it").unwrap();
         stream.flush().unwrap();
