@@ -58,6 +58,8 @@ counters! {
         refused_connections: Counter "capi_refused_connections_total",
         /// Requests forwarded or refused.
         requests: Counter "capi_requests_total",
+        /// Requests that took the plain way.
+        plain_requests: Counter "capi_plain_requests_total",
         /// Requests refused because they are ambiguous or malformed.
         refused_requests: Counter "capi_refused_requests_total",
         /// Requests that the site did not answer.

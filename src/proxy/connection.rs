@@ -68,7 +68,7 @@ pub async fn serve(mut socket: Socket, peer: Peer, speaks: Speaks, shared: Rc<Sh
         let prefix = match plain::serve(&mut socket, read, peer, &shared).await {
             Next::End => return,
             // Whatever it may become, hyper has to go along with it.
-            Next::Upgrade(prefix) => return Box::pin(for_good(socket, prefix, peer, shared)).await,
+            Next::ForGood(prefix) => return Box::pin(for_good(socket, prefix, peer, shared)).await,
             Next::Full(prefix) => prefix,
         };
         // Boxed: what hyper needs is not kept for a connection that waits.

@@ -26,6 +26,12 @@ pub enum Failure {
     /// The connection broke before an answer, or the answer is not HTTP.
     #[error("the site behind this proxy broke off or gave no valid answer: {0}")]
     Upstream(hyper::Error),
+    /// The connection broke before an answer.
+    #[error("the site behind this proxy broke off: {0}")]
+    Broken(std::io::Error),
+    /// The answer is not HTTP, or cannot be passed on without changing its meaning.
+    #[error("the site behind this proxy gave no valid answer: {0}")]
+    Invalid(&'static str),
     /// A 101 nobody asked for (RFC 9110 15.2.2).
     #[error("the site behind this proxy switched protocols unasked")]
     UnaskedSwitch,
@@ -48,8 +54,8 @@ impl Failure {
             Self::Connect(_) => (StatusCode::BAD_GATEWAY, "connection_refused"),
             Self::ConnectTimeout => (StatusCode::GATEWAY_TIMEOUT, "connection_timeout"),
             Self::ResponseTimeout => (StatusCode::GATEWAY_TIMEOUT, "http_response_timeout"),
-            Self::Upstream(_) => (StatusCode::BAD_GATEWAY, "http_response_incomplete"),
-            Self::UnaskedSwitch => (StatusCode::BAD_GATEWAY, "http_protocol_error"),
+            Self::Upstream(_) | Self::Broken(_) => (StatusCode::BAD_GATEWAY, "http_response_incomplete"),
+            Self::Invalid(_) | Self::UnaskedSwitch => (StatusCode::BAD_GATEWAY, "http_protocol_error"),
             Self::BadBody => (StatusCode::BAD_REQUEST, "http_request_error"),
             Self::BodyStalled => (StatusCode::REQUEST_TIMEOUT, "http_request_error"),
         }
@@ -59,7 +65,11 @@ impl Failure {
     /// has just given up.
     #[must_use]
     pub fn is_dead_connection(&self) -> bool {
-        let Self::Upstream(error) = self else { return false };
+        let error = match self {
+            Self::Upstream(error) => error,
+            Self::Broken(_) => return true,
+            _ => return false,
+        };
         let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<std::io::Error>());
         let reset = source.is_some_and(|error| {
             matches!(error.kind(), std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::BrokenPipe)
@@ -75,13 +85,33 @@ impl Failure {
     }
 }
 
+/// The same answer as bytes, for a visitor on the plain way.
+#[must_use]
+pub fn on_the_wire(failure: &Failure, date: &str, is_head: bool) -> Vec<u8> {
+    let (status, kind) = failure.parts();
+    let answer = own_answer(status, kind, &failure.to_string());
+    let text = own_text(status, &failure.to_string());
+    let reason = status.canonical_reason().unwrap_or("Error");
+    let mut out = format!("HTTP/1.1 {} {reason}\r\n", status.as_u16()).into_bytes();
+    for (name, value) in answer.headers() {
+        out.extend_from_slice(&[name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+    }
+    out.extend_from_slice(format!("content-length: {}\r\ndate: {date}\r\n\r\n", text.len()).as_bytes());
+    if !is_head {
+        out.extend_from_slice(text.as_bytes());
+    }
+    out
+}
+
+fn own_text(status: StatusCode, sentence: &str) -> String {
+    format!("{} {}: {sentence}.\n", status.as_u16(), status.canonical_reason().unwrap_or("Error"))
+}
+
 /// An answer of the proxy itself. The connection is closed after it: an unread request body would be taken for the
 /// next request.
 #[must_use]
 pub fn own_answer(status: StatusCode, kind: &'static str, sentence: &str) -> Response<ResponseBody> {
-    let reason = status.canonical_reason().unwrap_or("Error");
-    let text = format!("{} {reason}: {sentence}.\n", status.as_u16());
-    let mut response = Response::new(ResponseBody::full(text));
+    let mut response = Response::new(ResponseBody::full(own_text(status, sentence)));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));

@@ -28,6 +28,7 @@ use super::error::{Failure, own_answer};
 use super::fields::{self, Fields};
 use super::hooks::{Head, Hooks, LandingEdit, PageAddress, PageCopy, Settled, Watch};
 use super::peer::Peer;
+use super::plain::scratch::Scratch;
 use super::pool::{Lease, Pool};
 use super::tee::{Budget, Reservation, Tee};
 use super::{forwarded, headers, target, upgrade};
@@ -67,6 +68,8 @@ pub struct Shared {
     pub server: http1::Builder,
     /// Tells connections of the end.
     pub drain: Drain,
+    /// Buffers that the plain way's connections share.
+    pub scratch: RefCell<Scratch>,
 }
 
 /// A captured request, waiting for its answer. However the wait ends, it is handed over once.

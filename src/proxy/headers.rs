@@ -94,15 +94,42 @@ pub fn repair_answer_framing(headers: &mut HeaderMap) {
     }
 }
 
+/// Whether only this proxy may use that name, or one that CGI cannot tell from it.
+#[must_use]
+pub fn is_reserved(name: &str, reserved: &[HeaderName]) -> bool {
+    let dashed = |name: &str| name.replace('_', "-");
+    !reserved.is_empty() && reserved.iter().any(|own| dashed(own.as_str()).eq_ignore_ascii_case(&dashed(name)))
+}
+
+/// Whether a field belongs to one hop by its name, without being nominated (RFC 9110 7.6.1). Transfer-Encoding and TE are framing,
+/// which is looked at by whoever does the framing.
+#[must_use]
+pub fn is_hop_by_hop(name: &str) -> bool {
+    // By length first: most names are none of them.
+    let is = |own: &HeaderName| name.eq_ignore_ascii_case(own.as_str());
+    match name.len() {
+        7 => is(&UPGRADE),
+        10 => is(&CONNECTION) || is(&KEEP_ALIVE),
+        14 => is(&HTTP2_SETTINGS),
+        16 => is(&PROXY_CONNECTION),
+        _ => false,
+    }
+}
+
+/// Whether a field is nominated by these `Connection` lines, and can be.
+#[must_use]
+pub fn is_nominated(name: &str, connection: &[&[u8]]) -> bool {
+    let mut tokens = connection.iter().flat_map(|line| line.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
+    tokens.any(|token| token.eq_ignore_ascii_case(name.as_bytes()))
+        && HeaderName::from_bytes(name.as_bytes()).is_ok_and(|name| name != TRAILER && !cannot_be_nominated(&name))
+}
+
 /// Removes what only this proxy may say to the site, and what CGI cannot tell from it (`X_Gclid` is `X-Gclid` there).
 pub fn strip_reserved(headers: &mut HeaderMap, reserved: &[HeaderName]) {
     if reserved.is_empty() {
         return;
     }
-    let is_reserved = |name: &HeaderName| {
-        reserved.iter().any(|own| own == name || own.as_str().replace('_', "-") == name.as_str().replace('_', "-"))
-    };
-    let forged: Vec<_> = headers.keys().filter(|name| is_reserved(name)).cloned().collect();
+    let forged: Vec<_> = headers.keys().filter(|name| is_reserved(name.as_str(), reserved)).cloned().collect();
     for name in forged {
         headers.remove(name);
     }

@@ -30,6 +30,14 @@ impl Socket {
     }
 }
 
+impl Socket {
+    /// Whether its end needs no words.
+    #[must_use]
+    pub const fn is_tcp(&self) -> bool {
+        matches!(self, Self::Tcp(_))
+    }
+}
+
 /// Calls a method of whichever it is.
 macro_rules! each {
     ($self:ident, $stream:ident => $call:expr) => {

@@ -16,16 +16,13 @@ const BUFFER: usize = 16 * 1024;
 /// Splices two upgraded connections until both directions have ended, one of them fails, or nothing moves for `idle`.
 /// A half-close is passed on and the other direction goes on.
 pub async fn tunnel(visitor: OnUpgrade, site: OnUpgrade, idle: Duration) {
-    let (v, w) = (visitor.await, site.await);
-    eprintln!("DBG {:?} {:?}", v, w);
-    let (Ok(visitor), Ok(site)) = (v, w) else { return };
+    let (Ok(visitor), Ok(site)) = (visitor.await, site.await) else { return };
     let (from_visitor, to_visitor) = split(TokioIo::new(visitor));
     let (from_site, to_site) = split(TokioIo::new(site));
     let last = Cell::new(Instant::now());
     let both = async {
         // An error ends both: one end of a tunnel is of no use alone.
-        let r = tokio::try_join!(copy(from_visitor, to_site, &last), copy(from_site, to_visitor, &last));
-        eprintln!("DBG2 {r:?}");
+        let _ = tokio::try_join!(copy(from_visitor, to_site, &last), copy(from_site, to_visitor, &last));
     };
     let silence = async {
         while last.get().elapsed() < idle {

@@ -1,6 +1,6 @@
 //! One worker: a thread with a single-threaded runtime, its own upstream connections and nothing to lock.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -125,6 +125,7 @@ impl Floor {
             plain_way: config.plain_way,
             server: connection::builder(&config.timeouts, &config.limits, config.header_case),
             drain: Drain::default(),
+            scratch: RefCell::default(),
         });
         Self { index, turns, shared, front: Rc::new(options.front.clone()), open: Rc::default() }
     }

@@ -1,45 +1,199 @@
-//! The plain way.
+//! The plain way: requests without a body and without oddities, relayed as bytes.
+//!
+//! [`request`] says what is plain and edits its head, [`answer`] and [`chunked`] find the end of what comes back, [`relay`] moves the
+//! bytes; the first three are pure. The rules are those of the full way (`headers`, `forwarded`), and so are the hooks. A
+//! connection that waits holds no buffer: what is read goes into the worker's [`scratch`], and is kept only if it cannot be
+//! passed on at once.
 
-use std::future::poll_fn;
-use std::pin::Pin;
+pub mod answer;
+pub mod chunked;
+pub mod lines;
+pub mod relay;
+pub mod request;
+pub mod scratch;
+pub mod watchdog;
+
+use std::future::{Future, poll_fn};
+use std::mem::MaybeUninit;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use tokio::io::{AsyncRead, ReadBuf};
+use http::Method;
+use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 
+use super::fields::Fields;
 use super::forward::Shared;
+use super::forwarded;
+use super::hooks::{Head, PageAddress, Watch};
 use super::peer::Peer;
 use super::socket::Socket;
+use crate::config::ForwardedHeaders;
+use crate::exchange::{Captured, RequestRecord, UnixMillis};
+use relay::Job;
+use request::{Plain, Seen};
+use watchdog::Watchdog;
 
 /// How it goes on with a connection.
 pub enum Next {
     /// It has ended.
     End,
-    /// These bytes were read, and are a request for the full way.
+    /// These bytes were read, and begin with a request for the full way.
     Full(Bytes),
-    /// The same, and the connection may become something else.
-    Upgrade(Bytes),
+    /// The same, and the full way has to stay with it: it asks for an upgrade, or is not HTTP/1.1 as it should be.
+    ForGood(Bytes),
 }
 
-/// Waits for a request.
-pub async fn serve(socket: &mut Socket, read: Bytes, _peer: Peer, shared: &Rc<Shared>) -> Next {
-    if !read.is_empty() {
-        return Next::Full(read);
-    }
-    let first = poll_fn(|cx| {
-        let mut scratch = [0; 16 * 1024];
-        let mut buf = ReadBuf::new(&mut scratch);
-        Pin::new(&mut *socket).poll_read(cx, &mut buf).map_ok(|()| Bytes::copy_from_slice(buf.filled()))
-    });
-    let read = tokio::select! {
-        read = tokio::time::timeout(shared.timeouts.header_read, first) => read,
-        () = shared.drain.begun() => return Next::End,
-    };
-    match read {
-        Ok(Ok(read)) if !read.is_empty() => {
-            let asks = memchr::memmem::find(&read, b"pgrade:").is_some();
-            if asks { Next::Upgrade(read) } else { Next::Full(read) }
+/// A visitor's connection while it is on the plain way.
+pub struct Visitor<'s> {
+    socket: &'s mut Socket,
+    /// Read and not used yet: part of a head, or requests that came too early.
+    read: Vec<u8>,
+    watchdog: Watchdog,
+    peer: Peer,
+    trusted: bool,
+}
+
+/// Serves plain requests until one comes that is not, or the connection ends.
+pub async fn serve(socket: &mut Socket, read: Bytes, peer: Peer, shared: &Rc<Shared>) -> Next {
+    let timeouts = &shared.timeouts;
+    let tick = timeouts.header_read.min(timeouts.response).min(timeouts.body_stall);
+    let trusted = shared.trusted.contains(peer.address);
+    let mut visitor = Visitor { socket, read: read.into(), watchdog: Watchdog::new(tick), peer, trusted };
+    let mut drained = pin!(shared.drain.begun());
+    let mut draining = false;
+    loop {
+        visitor.watchdog.set(timeouts.header_read);
+        let mut seen = !visitor.read.is_empty();
+        let step = poll_fn(|cx| {
+            loop {
+                if let Some(step) = ready!(visitor.poll_head(cx, shared, &mut seen)) {
+                    return Poll::Ready(step);
+                }
+            }
+        });
+        let step = {
+            let mut step = pin!(step);
+            poll_fn(|cx| {
+                if let Poll::Ready(step) = step.as_mut().poll(cx) {
+                    return Poll::Ready(Some(step));
+                }
+                if !draining && drained.as_mut().poll(cx).is_ready() {
+                    draining = true;
+                }
+                if draining { Poll::Ready(None) } else { Poll::Pending }
+            })
+            .await
+        };
+        let job = match step {
+            Some(Step::Go(job)) => job,
+            Some(Step::Leave(next)) => return next,
+            None => return Next::End,
+        };
+        shared.counts.requests.fetch_add(1, Ordering::Relaxed);
+        shared.counts.plain_requests.fetch_add(1, Ordering::Relaxed);
+        if !relay::exchange(&mut visitor, shared, *job).await {
+            // A TLS peer is owed a farewell; for TCP the end of the socket is one. Whether it arrives is the visitor's business.
+            if !visitor.socket.is_tcp() {
+                let _ = visitor.socket.shutdown().await;
+            }
+            return Next::End;
         }
-        _ => Next::End,
     }
+}
+
+enum Step {
+    Go(Box<Job>),
+    Leave(Next),
+}
+
+impl Visitor<'_> {
+    /// Reads once and looks at what is there. `None`: more is needed. `fresh`: there is something that has not been looked at.
+    fn poll_head(&mut self, cx: &mut Context<'_>, shared: &Shared, fresh: &mut bool) -> Poll<Option<Step>> {
+        let mut scratch = shared.scratch.borrow_mut();
+        let scratch = &mut *scratch;
+        let mut received = 0;
+        if !std::mem::take(fresh) {
+            let mut buf = ReadBuf::new(&mut scratch.input);
+            match Pin::new(&mut *self.socket).poll_read(cx, &mut buf) {
+                Poll::Ready(Ok(())) if !buf.filled().is_empty() => received = buf.filled().len(),
+                Poll::Ready(_) => return Poll::Ready(Some(Step::Leave(Next::End))),
+                // Whoever sends half a head and no more is shown out like whoever sends nothing.
+                Poll::Pending => return self.watchdog.poll(cx).map(|()| Some(Step::Leave(Next::End))),
+            }
+        }
+        let received = scratch.input.get(..received).unwrap_or_default();
+        if !self.read.is_empty() {
+            self.read.extend_from_slice(received);
+        }
+        let bytes = if self.read.is_empty() { received } else { &self.read };
+        let mut room = [const { MaybeUninit::uninit() }; request::MAX_LINES];
+        let (length, job) = match request::look(bytes, &mut room) {
+            Seen::Partial => {
+                if self.read.is_empty() {
+                    self.read = bytes.to_vec();
+                }
+                return Poll::Ready(None);
+            }
+            Seen::Odd => return Poll::Ready(Some(Step::Leave(Next::Full(self.take(received))))),
+            Seen::Strange => return Poll::Ready(Some(Step::Leave(Next::ForGood(self.take(received))))),
+            Seen::Plain(plain) => match job(shared, self.peer, self.trusted, bytes, &plain) {
+                Some(job) => (plain.length, job),
+                None => return Poll::Ready(Some(Step::Leave(Next::Full(self.take(received))))),
+            },
+        };
+        if self.read.is_empty() {
+            self.read = received.get(length..).unwrap_or_default().to_vec();
+        } else if length == self.read.len() {
+            self.read = Vec::new();
+        } else {
+            self.read.drain(..length);
+        }
+        Poll::Ready(Some(Step::Go(Box::new(job))))
+    }
+
+    /// Everything that was read.
+    fn take(&mut self, received: &[u8]) -> Bytes {
+        if self.read.is_empty() { Bytes::copy_from_slice(received) } else { std::mem::take(&mut self.read).into() }
+    }
+}
+
+/// What is to be done for a plain request; `None`: it takes the full way after all.
+fn job(shared: &Shared, peer: Peer, trusted: bool, bytes: &[u8], plain: &Plain<'_, '_>) -> Option<Job> {
+    let lines = &plain.lines;
+    let visitor = || shared.trusted.visitor(peer.address, lines);
+    let method = if plain.is_head { &Method::HEAD } else { &Method::GET };
+    let head = Head { method, target: plain.target, host: plain.host, fields: lines, visitor: &visitor };
+    let watch = shared.hooks.watch(&head);
+    let (landing, learn) = match watch {
+        Watch::Nothing => (false, false),
+        Watch::Page => (false, true),
+        Watch::Landing { learn } => (true, learn),
+        Watch::FollowUp | Watch::Capture { .. } => return None,
+    };
+    shared.hint_at_tls_terminator(peer.address, trusted, lines);
+    let record = || RequestRecord {
+        method: method.clone(),
+        target: plain.target.to_owned(),
+        https: forwarded::visitor_is_on_https(peer.https, trusted, lines),
+        host: plain.host.to_ascii_lowercase(),
+        headers: lines.to_map(),
+        body: Captured::Aborted,
+        client_ip: Some(visitor()),
+        received: UnixMillis::now(),
+    };
+    let host = Some(plain.host.as_bytes());
+    let changes = (shared.forwarded_headers == ForwardedHeaders::Update)
+        .then(|| forwarded::changes(lines as &dyn Fields, peer, trusted, host));
+    let mut request = Vec::with_capacity(plain.length + 128);
+    request::write(&mut request, bytes, plain, changes.as_ref().map(<[_; 4]>::as_slice), &shared.reserved);
+    Some(Job {
+        request,
+        is_head: plain.is_head,
+        close: plain.close,
+        landing: landing.then(|| Box::new(record())),
+        page: learn.then(|| PageAddress::joined(plain.host, plain.target)),
+    })
 }

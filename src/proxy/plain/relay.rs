@@ -1,0 +1,430 @@
+//! One exchange on the plain way: the request to the site, the answer to the visitor, as the bytes come.
+
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::Visitor;
+use super::answer::{self, Additions, Answer, Framing};
+use super::chunked::Chunks;
+use super::scratch::{self, Scratch};
+use crate::exchange::RequestRecord;
+use crate::proxy::body::HandOver;
+use crate::proxy::error::{Failure, on_the_wire};
+use crate::proxy::forward::Shared;
+use crate::proxy::hooks::PageAddress;
+use crate::proxy::socket::Socket;
+use crate::proxy::tee::Tee;
+
+/// A head and what came of its body, up to this size, are put together for one plain write.
+const JOIN: usize = 16 * 1024;
+/// What of a visitor's next requests is read while this one is answered.
+const EARLY: usize = 16 * 1024;
+/// Answers before the answer (103 Early Hints) that are put up with.
+const MAX_INTERIM: usize = 16;
+
+/// What is to be done.
+pub struct Job {
+    /// The head for the site.
+    pub request: Vec<u8>,
+    /// HEAD.
+    pub is_head: bool,
+    /// The visitor's connection ends afterwards.
+    pub close: bool,
+    /// The request as it was, if it is a landing.
+    pub landing: Option<Box<RequestRecord>>,
+    /// Where to learn from the answer.
+    pub page: Option<PageAddress>,
+}
+
+/// Whether the visitor's connection can go on.
+pub async fn exchange(visitor: &mut Visitor<'_>, shared: &Rc<Shared>, mut job: Job) -> bool {
+    let (site, begun) = match ask(visitor, shared, &mut job).await {
+        Ok(answered) => answered,
+        Err(Trouble::Visitor) => return false,
+        Err(Trouble::Site(failure)) => {
+            shared.counts.failures.fetch_add(1, Ordering::Relaxed);
+            tracing::warn!(error = %failure, "request not answered by the site");
+            let mut owed = on_the_wire(&failure, &scratch::date(), job.is_head);
+            visitor.watchdog.set(shared.timeouts.body_stall);
+            // Whether it arrives is the visitor's business: the connection ends here.
+            let _ = poll_fn(|cx| visitor.poll_owed(cx, &mut owed)).await;
+            return false;
+        }
+    };
+    drop(job);
+    pass(visitor, shared, site, begun).await
+}
+
+/// Whose fault it is.
+enum Trouble {
+    Visitor,
+    Site(Failure),
+}
+
+/// An answer whose head, and what came with it, is on its way to the visitor.
+struct Begun {
+    body: Body,
+    /// Not taken by the visitor's socket yet.
+    owed: Vec<u8>,
+    close: bool,
+}
+
+/// Sends the request and waits for the head of the answer; over a new connection if the pooled one turns out to be dead (the
+/// request has no body and is idempotent, RFC 9110 9.2.2).
+async fn ask(visitor: &mut Visitor<'_>, shared: &Rc<Shared>, job: &mut Job) -> Result<(Socket, Begun), Trouble> {
+    if let Some(site) = poll_fn(|cx| Poll::Ready(shared.pool.reuse(cx))).await {
+        match ask_over(site, visitor, shared, job).await {
+            Err(Trouble::Site(failure)) if failure.is_dead_connection() => {
+                shared.counts.upstream_retries.fetch_add(1, Ordering::Relaxed);
+            }
+            other => return other,
+        }
+    }
+    let site = shared.pool.open().await.map_err(Trouble::Site)?;
+    ask_over(site, visitor, shared, job).await
+}
+
+async fn ask_over(
+    mut site: Socket,
+    visitor: &mut Visitor<'_>,
+    shared: &Rc<Shared>,
+    job: &mut Job,
+) -> Result<(Socket, Begun), Trouble> {
+    visitor.watchdog.set(shared.timeouts.response);
+    let (mut sent, mut head, mut interim) = (0, Vec::new(), 0);
+    let begun = poll_fn(|cx| {
+        loop {
+            while let Some(rest) = job.request.get(sent..).filter(|rest| !rest.is_empty()) {
+                match Pin::new(&mut site).poll_write(cx, rest) {
+                    Poll::Ready(Ok(0)) => return Poll::Ready(Err(broken(io::ErrorKind::WriteZero.into()))),
+                    Poll::Ready(Ok(written)) => sent += written,
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(broken(error))),
+                    Poll::Pending => return visitor.poll_wait(cx),
+                }
+            }
+            let mut scratch = shared.scratch.borrow_mut();
+            let scratch = &mut *scratch;
+            let mut buf = ReadBuf::new(&mut scratch.input);
+            let received = match Pin::new(&mut site).poll_read(cx, &mut buf) {
+                Poll::Ready(Ok(())) => buf.filled().len(),
+                Poll::Ready(Err(error)) if head.is_empty() => return Poll::Ready(Err(broken(error))),
+                Poll::Ready(Err(_)) => 0,
+                Poll::Pending => return visitor.poll_wait(cx),
+            };
+            if received == 0 {
+                let failure = if head.is_empty() && interim == 0 {
+                    Failure::Broken(io::ErrorKind::UnexpectedEof.into())
+                } else {
+                    Failure::Invalid("it ends within its head")
+                };
+                return Poll::Ready(Err(Trouble::Site(failure)));
+            }
+            let Scratch { input, output } = scratch;
+            let received = input.get(..received).unwrap_or_default();
+            if !head.is_empty() {
+                head.extend_from_slice(received);
+            }
+            let mut bytes = if head.is_empty() { received } else { &head };
+            loop {
+                output.clear();
+                let begun = begin(shared, job, bytes, output).map_err(Trouble::Site)?;
+                let Some((answer, copy)) = begun else {
+                    if bytes.len() > shared.limits.max_head_bytes {
+                        let failure = Failure::Invalid("its head is larger than limits.max_head_bytes");
+                        return Poll::Ready(Err(Trouble::Site(failure)));
+                    }
+                    head = bytes.to_vec();
+                    break;
+                };
+                let rest = bytes.get(answer.length..).unwrap_or_default();
+                if answer.status < 200 {
+                    interim += 1;
+                    if answer.status == 101 {
+                        return Poll::Ready(Err(Trouble::Site(Failure::UnaskedSwitch)));
+                    }
+                    if interim > MAX_INTERIM {
+                        return Poll::Ready(Err(Trouble::Site(Failure::Invalid("it never gets to its answer"))));
+                    }
+                    bytes = rest;
+                    continue;
+                }
+                let (mut body, mut owed) = (Body::new(&answer, copy), Vec::new());
+                let close = job.close || shared.drain.has_begun();
+                // A broken body shows in the answer: it is not there as announced.
+                let piece = body.feed(rest);
+                let sent = if output.len() + piece.data.len() <= JOIN {
+                    piece.parts().iter().for_each(|part| output.extend_from_slice(part));
+                    send(visitor.socket, cx, &[output], &mut owed)
+                } else {
+                    let [before, data, after] = piece.parts();
+                    send(visitor.socket, cx, &[output, before, data, after], &mut owed)
+                };
+                return match sent {
+                    Ok(()) => Poll::Ready(Ok(Begun { body, owed, close })),
+                    Err(_) => Poll::Ready(Err(Trouble::Visitor)),
+                };
+            }
+        }
+    })
+    .await?;
+    Ok((site, begun))
+}
+
+fn broken(error: io::Error) -> Trouble {
+    Trouble::Site(Failure::Broken(error))
+}
+
+/// A copy of a page, and who gets it.
+type Copy = Option<(Tee, HandOver)>;
+
+/// Reads the head of an answer, if it is all there, and writes what the visitor gets of it.
+fn begin(
+    shared: &Shared,
+    job: &mut Job,
+    bytes: &[u8],
+    output: &mut Vec<u8>,
+) -> Result<Option<(Answer, Copy)>, Failure> {
+    answer::with_head(bytes, job.is_head, shared.limits.max_headers, |answer, lines| {
+        if answer.status < 200 {
+            return (answer, None);
+        }
+        let edit = job.landing.take().and_then(|record| shared.hooks.landing(&record, &lines));
+        if edit.is_some() {
+            shared.counts.landing_cookies.fetch_add(1, Ordering::Relaxed);
+        }
+        let has_body = !matches!(answer.framing, Framing::Bodiless | Framing::Length(0));
+        let page = job.page.take().filter(|_| answer.status == 200 && has_body);
+        let copy = page.and_then(|page| shared.copy_page(&page, &lines));
+        let additions = Additions { edit: edit.as_ref(), close: job.close || shared.drain.has_begun() };
+        answer::write(output, bytes, &answer, lines, &additions, scratch::date);
+        (answer, copy)
+    })
+    .map_err(|invalid| Failure::Invalid(invalid.0))
+}
+
+/// Moves the rest of the answer. Whether the visitor's connection can go on.
+async fn pass(visitor: &mut Visitor<'_>, shared: &Rc<Shared>, mut site: Socket, begun: Begun) -> bool {
+    let Begun { mut body, mut owed, close } = begun;
+    let stall = shared.timeouts.body_stall;
+    visitor.watchdog.set(stall);
+    let whole = poll_fn(|cx| {
+        loop {
+            if ready!(visitor.poll_owed(cx, &mut owed)).is_err() {
+                return Poll::Ready(false);
+            }
+            if body.end != End::NotYet {
+                return Poll::Ready(body.end != End::Broken);
+            }
+            let mut scratch = shared.scratch.borrow_mut();
+            let mut buf = ReadBuf::new(&mut scratch.input);
+            let piece = match Pin::new(&mut site).poll_read(cx, &mut buf) {
+                Poll::Ready(Ok(())) if !buf.filled().is_empty() => body.feed(buf.filled()),
+                Poll::Ready(Ok(())) => body.close(),
+                // Reset: not an end that means anything.
+                Poll::Ready(Err(_)) => return Poll::Ready(false),
+                Poll::Pending => return visitor.poll_wait(cx).map(|_: Result<(), _>| false),
+            };
+            visitor.watchdog.set(stall);
+            if send(visitor.socket, cx, &piece.parts(), &mut owed).is_err() {
+                return Poll::Ready(false);
+            }
+        }
+    })
+    .await;
+    if whole && body.end == End::Clean && body.keep {
+        shared.pool.keep(site);
+    }
+    whole && !close
+}
+
+impl Visitor<'_> {
+    /// Ready when the visitor has gone, or the time is over.
+    fn poll_wait<T>(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, Trouble>> {
+        if self.poll_gone(cx).is_ready() {
+            return Poll::Ready(Err(Trouble::Visitor));
+        }
+        self.watchdog.poll(cx).map(|()| Err(Trouble::Site(Failure::ResponseTimeout)))
+    }
+
+    /// Ready when the visitor has closed: the site must not go on working for nobody. What comes instead is the next request; it
+    /// is kept, and beyond a bound left in the socket.
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while self.read.len() < EARLY {
+            let mut room = [0; 2048];
+            let mut buf = ReadBuf::new(&mut room);
+            match ready!(Pin::new(&mut *self.socket).poll_read(cx, &mut buf)) {
+                Ok(()) if !buf.filled().is_empty() => self.read.extend_from_slice(buf.filled()),
+                _ => return Poll::Ready(()),
+            }
+        }
+        Poll::Pending
+    }
+
+    /// Writes what is owed. Ready with an error when the visitor has gone or does not read.
+    fn poll_owed(&mut self, cx: &mut Context<'_>, owed: &mut Vec<u8>) -> Poll<io::Result<()>> {
+        let mut written = 0;
+        while let Some(rest) = owed.get(written..).filter(|rest| !rest.is_empty()) {
+            match Pin::new(&mut *self.socket).poll_write(cx, rest) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(some)) => written += some,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => {
+                    owed.drain(..written);
+                    return self.watchdog.poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()));
+                }
+            }
+        }
+        *owed = Vec::new();
+        // TLS keeps what it has not been able to send.
+        Pin::new(&mut *self.socket).poll_flush(cx)
+    }
+}
+
+/// Writes the parts, as far as the socket takes them; the rest is owed.
+fn send<const N: usize>(
+    socket: &mut Socket,
+    cx: &mut Context<'_>,
+    parts: &[&[u8]; N],
+    owed: &mut Vec<u8>,
+) -> io::Result<()> {
+    const { assert!(N <= 4, "as many slices as there is room for") };
+    let total: usize = parts.iter().map(|part| part.len()).sum();
+    if total == 0 {
+        return Ok(());
+    }
+    let written = if let Some(single) = parts.iter().find(|part| part.len() == total) {
+        Pin::new(socket).poll_write(cx, single)
+    } else {
+        let mut slices = [IoSlice::new(&[]); 4];
+        slices.iter_mut().zip(parts).for_each(|(slice, part)| *slice = IoSlice::new(part));
+        Pin::new(socket).poll_write_vectored(cx, &slices)
+    };
+    let mut written = match written {
+        Poll::Ready(written) => written?,
+        Poll::Pending => 0,
+    };
+    if written == total {
+        return Ok(());
+    }
+    for part in parts {
+        let skipped = written.min(part.len());
+        written -= skipped;
+        owed.extend_from_slice(part.get(skipped..).unwrap_or_default());
+    }
+    Ok(())
+}
+
+/// Whether a body has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    NotYet,
+    /// With its last byte.
+    Clean,
+    /// With something after it that nobody asked for: the connection is of no use any more.
+    Excess,
+    /// Before its end, or malformed.
+    Broken,
+}
+
+/// The body of an answer as it passes.
+struct Body {
+    framing: Framing,
+    chunks: Chunks,
+    copy: Copy,
+    /// The connection to the site can be used again.
+    keep: bool,
+    end: End,
+}
+
+/// What the visitor gets of a piece of a body.
+struct Piece<'p> {
+    before: String,
+    data: &'p [u8],
+    after: &'static [u8],
+}
+
+impl Piece<'_> {
+    fn parts(&self) -> [&[u8]; 3] {
+        [self.before.as_bytes(), self.data, self.after]
+    }
+}
+
+impl Body {
+    fn new(answer: &Answer, copy: Copy) -> Self {
+        let end =
+            if matches!(answer.framing, Framing::Bodiless | Framing::Length(0)) { End::Clean } else { End::NotYet };
+        Self { framing: answer.framing, chunks: Chunks::default(), copy, keep: answer.keep, end }
+    }
+
+    /// Takes what the site sent.
+    fn feed<'p>(&mut self, bytes: &'p [u8]) -> Piece<'p> {
+        let nothing = Piece { before: String::new(), data: &[], after: &[] };
+        if bytes.is_empty() {
+            return nothing;
+        }
+        if self.end != End::NotYet {
+            self.end = End::Excess;
+            return nothing;
+        }
+        let copy = &mut self.copy;
+        let mut keep_copy = |data: &[u8]| {
+            if let Some((tee, _)) = copy {
+                tee.push(&Bytes::copy_from_slice(data));
+            }
+        };
+        match &mut self.framing {
+            Framing::Bodiless => nothing,
+            Framing::Length(left) => {
+                let take = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
+                let (data, excess) = bytes.split_at_checked(take).unwrap_or((bytes, &[]));
+                keep_copy(data);
+                *left -= take as u64;
+                if *left == 0 {
+                    self.finish(if excess.is_empty() { End::Clean } else { End::Excess });
+                }
+                Piece { data, ..nothing }
+            }
+            Framing::Chunked => {
+                let Ok(fed) = self.chunks.feed(bytes, keep_copy) else {
+                    self.end = End::Broken;
+                    return nothing;
+                };
+                let data = bytes.get(..fed.pass).unwrap_or_default();
+                let Some(end) = fed.end else { return Piece { data, ..nothing } };
+                self.finish(if end == bytes.len() { End::Clean } else { End::Excess });
+                // Without the trailers: this visitor has not said that it wants them (RFC 9110 6.5.1).
+                Piece { data, after: b"\r\n", ..nothing }
+            }
+            Framing::Close => {
+                keep_copy(bytes);
+                Piece { before: format!("{:x}\r\n", bytes.len()), data: bytes, after: b"\r\n" }
+            }
+        }
+    }
+
+    /// The site has closed the connection.
+    fn close(&mut self) -> Piece<'static> {
+        let whole = self.framing == Framing::Close;
+        self.finish(if whole { End::Clean } else { End::Broken });
+        Piece { before: String::new(), data: &[], after: if whole { b"0\r\n\r\n" } else { &[] } }
+    }
+
+    fn finish(&mut self, end: End) {
+        self.end = end;
+        if end == End::Broken {
+            return;
+        }
+        if let Some((mut tee, hand_over)) = self.copy.take() {
+            tee.end();
+            // Nobody waits for a page to be learned.
+            drop(hand_over(tee));
+        }
+    }
+}

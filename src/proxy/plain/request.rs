@@ -1,0 +1,252 @@
+//! Which requests are plain, and what becomes of their heads. Strict by construction: whatever is not on the short list here takes
+//! the full way.
+
+use std::mem::MaybeUninit;
+
+use http::HeaderName;
+use httparse::{Header, Request, Status};
+
+use super::lines::{Lines, offset, write_line, write_own};
+use crate::proxy::forwarded::{self, Change};
+use crate::proxy::headers;
+
+/// Header lines a plain request may have.
+pub const MAX_LINES: usize = 64;
+/// Bytes that its head may have: nginx's and Apache's default is half of it.
+pub const MAX_HEAD: usize = 16 * 1024;
+
+/// Room for the lines of a head.
+pub type Room<'b> = [MaybeUninit<Header<'b>>; MAX_LINES];
+
+/// What the beginning of a buffer is.
+pub enum Seen<'l, 'b> {
+    /// Not a whole head yet.
+    Partial,
+    /// A request for the full way.
+    Odd,
+    /// Something that the full way has to make sense of, and to stay with.
+    Strange,
+    /// A plain request.
+    Plain(Plain<'l, 'b>),
+}
+
+/// The head of a plain request.
+pub struct Plain<'l, 'b> {
+    /// HEAD; otherwise GET.
+    pub is_head: bool,
+    /// Path and query.
+    pub target: &'b str,
+    /// The one Host.
+    pub host: &'b str,
+    /// The visitor wants the connection to end after the answer.
+    pub close: bool,
+    /// Bytes of the head.
+    pub length: usize,
+    /// The header lines.
+    pub lines: Lines<'l, 'b>,
+}
+
+/// Looks at the beginning of a buffer.
+#[must_use]
+pub fn look<'l, 'b>(bytes: &'b [u8], room: &'l mut Room<'b>) -> Seen<'l, 'b> {
+    let mut request = Request::new(&mut []);
+    let length = match request.parse_with_uninit_headers(bytes, room) {
+        Ok(Status::Complete(length)) => length,
+        Ok(Status::Partial) if bytes.len() < MAX_HEAD => return Seen::Partial,
+        _ => return Seen::Strange,
+    };
+    let Request { method: Some(method), path: Some(target), version: Some(1), headers: lines } = request else {
+        return Seen::Strange;
+    };
+    // Empty lines before the head are tolerated (RFC 9112 2.2), but not plain.
+    if !bytes.starts_with(method.as_bytes()) {
+        return Seen::Strange;
+    }
+    let lines = Lines(lines);
+    if lines.0.iter().any(|line| line.name.eq_ignore_ascii_case("upgrade")) {
+        return Seen::Strange;
+    }
+    let is_head = method == "HEAD";
+    let Some(fields) = fields(bytes, length, lines) else { return Seen::Odd };
+    if length > MAX_HEAD || !(is_head || method == "GET") || !target.starts_with('/') || target.contains('#') {
+        return Seen::Odd;
+    }
+    Seen::Plain(Plain { is_head, target, host: fields.host, close: fields.close, length, lines })
+}
+
+struct Known<'b> {
+    host: &'b str,
+    close: bool,
+}
+
+/// `None`: something that is not on the list.
+fn fields<'b>(bytes: &'b [u8], length: usize, lines: Lines<'_, 'b>) -> Option<Known<'b>> {
+    let (mut host, mut close) = (None, false);
+    for line in lines.0 {
+        match line.name.len() {
+            2 if line.name.eq_ignore_ascii_case("te") => return None,
+            4 if line.name.eq_ignore_ascii_case("host") => {
+                let value = std::str::from_utf8(line.value).ok().filter(|value| is_host(value))?;
+                if host.replace(value).is_some() {
+                    return None;
+                }
+            }
+            6 if line.name.eq_ignore_ascii_case("expect") => return None,
+            7 if line.name.eq_ignore_ascii_case("trailer") => return None,
+            10 if line.name.eq_ignore_ascii_case("connection") => {
+                for token in line.value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
+                    if token.eq_ignore_ascii_case(b"close") {
+                        close = true;
+                    } else if !token.is_empty() && !token.eq_ignore_ascii_case(b"keep-alive") {
+                        return None;
+                    }
+                }
+            }
+            14 if line.name.eq_ignore_ascii_case("content-length") => return None,
+            17 if line.name.eq_ignore_ascii_case("transfer-encoding") => return None,
+            _ => {}
+        }
+    }
+    // No bare line feed anywhere: what a line is must not be a matter of opinion.
+    let head = bytes.get(..length)?;
+    let clean = memchr::memchr_iter(b'\n', head).all(|at| at > 0 && head.get(at - 1) == Some(&b'\r'));
+    Some(Known { host: host.filter(|_| clean)?, close })
+}
+
+/// RFC 9112 3.2, without user information, and with nothing in it that a list or a path could be made of.
+fn is_host(value: &str) -> bool {
+    !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_:[]%~!$&'()*+;=".contains(&byte))
+}
+
+/// Appends the head for the site: what belongs to this hop out, `changes` in, everything else as it came.
+pub fn write(
+    out: &mut Vec<u8>,
+    bytes: &[u8],
+    request: &Plain<'_, '_>,
+    changes: Option<&[(HeaderName, Change<'_>)]>,
+    reserved: &[HeaderName],
+) {
+    let first_line = offset(bytes, request.lines.0.first().map_or(&[], |line| line.name.as_bytes()));
+    // There is at least Host. What comes before the first line is the request line, which has been checked.
+    out.extend_from_slice(bytes.get(..first_line).unwrap_or_default());
+    for line in request.lines.0 {
+        if !goes(line.name, changes, reserved) {
+            write_line(out, bytes, line);
+        }
+    }
+    for (name, change) in changes.unwrap_or_default() {
+        if let Change::Set(value) = change {
+            write_own(out, name.as_str(), value);
+        }
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Whether a line of the visitor's ends here.
+fn goes(name: &str, changes: Option<&[(HeaderName, Change<'_>)]>, reserved: &[HeaderName]) -> bool {
+    let is_ours = |changes: &[(HeaderName, Change<'_>)]| {
+        let replaced = |(own, change): &(HeaderName, Change<'_>)| {
+            *change != Change::Keep && own.as_str().eq_ignore_ascii_case(name)
+        };
+        changes.iter().any(replaced) || forwarded::is_underscore_twin(name)
+    };
+    headers::is_hop_by_hop(name)
+        || name.eq_ignore_ascii_case("proxy")
+        || headers::is_reserved(name, reserved)
+        || changes.is_some_and(is_ours)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proxy::peer::Peer;
+
+    fn seen(bytes: &str) -> &'static str {
+        let mut room = [const { MaybeUninit::uninit() }; MAX_LINES];
+        match look(bytes.as_bytes(), &mut room) {
+            Seen::Partial => "partial",
+            Seen::Odd => "odd",
+            Seen::Strange => "strange",
+            Seen::Plain(_) => "plain",
+        }
+    }
+
+    #[test]
+    fn only_what_is_on_the_short_list_is_plain() {
+        for (request, expected) in [
+            ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", "plain"),
+            (
+                "HEAD //x/../%zz?a=\"<>`|^{}\\ü HTTP/1.1\r\nhost:[::1]:80\r\nConnection: keep-alive, close\r\n\r\n",
+                "plain",
+            ),
+            ("GET / HTTP/1.1\r\nHost: a\r\nConnection:\r\nX_y: z\r\n\r\nGET", "plain"),
+            ("GET / HTTP/1.1\r\nHost: a\r\n", "partial"),
+            ("G", "partial"),
+            ("POST / HTTP/1.1\r\nHost: a\r\n\r\n", "odd"),
+            ("get / HTTP/1.1\r\nHost: a\r\n\r\n", "odd"),
+            ("GET /#f HTTP/1.1\r\nHost: a\r\n\r\n", "odd"),
+            ("GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n", "odd"),
+            ("GET * HTTP/1.1\r\nHost: a\r\n\r\n", "odd"),
+            ("GET / HTTP/1.1\r\n\r\n", "odd"),
+            ("GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", "odd"),
+            ("GET / HTTP/1.1\r\nHost: a, b\r\n\r\n", "odd"),
+            ("GET / HTTP/1.1\r\nHost: a@b\r\n\r\n", "odd"),
+            ("GET / HTTP/1.1\r\nHost:\r\n\r\n", "odd"),
+            ("GET / HTTP/1.1\r\nHost: a\r\nConnection: x-a\r\n\r\n", "odd"),
+            ("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", "odd"),
+            ("GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", "odd"),
+            ("GET / HTTP/1.1\r\nHost: a\r\nTE: trailers\r\n\r\n", "odd"),
+            ("GET / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\r\n", "odd"),
+            ("GET / HTTP/1.1\nHost: a\n\n", "odd"),
+            ("GET / HTTP/1.1\r\nHost: a\r\nX: y\n\r\n", "odd"),
+            ("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\n\r\n", "strange"),
+            ("\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", "strange"),
+            ("GET / HTTP/1.0\r\nHost: a\r\n\r\n", "strange"),
+            ("GET /  HTTP/1.1\r\nHost: a\r\n\r\n", "strange"),
+            ("GET / HTTP/1.1\r\nHost : a\r\n\r\n", "strange"),
+            ("GET / HTTP/1.1\r\nHost: a\r\n b\r\n\r\n", "strange"),
+            ("GET / HTTP/1.1\r\nHost: a\r\nX: a\rb\r\n\r\n", "strange"),
+            ("GET / HTTP/1.1\r\nHost: a\r\nX: a\0b\r\n\r\n", "strange"),
+            ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "strange"),
+            ("\u{16}\u{3}\u{1}", "strange"),
+        ] {
+            assert_eq!(seen(request), expected, "{request:?}");
+        }
+        let long = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}", "y".repeat(MAX_HEAD));
+        assert_eq!((seen(&long), seen(&format!("{long}\r\n\r\n"))), ("strange", "odd"));
+        let many = format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "x: y\r\n".repeat(MAX_LINES));
+        assert_eq!(seen(&many), "strange");
+    }
+
+    #[test]
+    fn the_head_for_the_site_differs_by_the_hops_own_lines_only() {
+        let request = "GET /p?q HTTP/1.1\r\nHost: Shop.Example\r\nX-Forwarded-For: 203.0.113.9\r\naccept:*/*\r\nCookie: a\r\n\
+                       Connection: keep-alive\r\nKeep-Alive: 5\r\nProxy: evil\r\nX_Forwarded_Proto: x\r\nCookie:  b\r\nX-Own: 1\r\n\
+                       X-Forwarded-Proto: https\r\nx-empty:\r\n\r\n";
+        let mut room = [const { MaybeUninit::uninit() }; MAX_LINES];
+        let Seen::Plain(plain) = look(request.as_bytes(), &mut room) else { panic!("it is plain") };
+        let peer = Peer::clear("192.0.2.7".parse().unwrap());
+        let write = |changes: Option<&[_]>| {
+            let mut out = Vec::new();
+            super::write(&mut out, request.as_bytes(), &plain, changes, &[HeaderName::from_static("x-own")]);
+            String::from_utf8(out).unwrap()
+        };
+        let host = Some(&b"Shop.Example"[..]);
+        assert_eq!(
+            write(Some(&forwarded::changes(&plain.lines, peer, false, host))),
+            "GET /p?q HTTP/1.1\r\nHost: Shop.Example\r\naccept:*/*\r\nCookie: a\r\nCookie:  b\r\nx-empty:\r\n\
+             x-forwarded-for: 192.0.2.7\r\nx-forwarded-proto: http\r\nx-forwarded-host: Shop.Example\r\n\r\n"
+        );
+        assert_eq!(
+            write(Some(&forwarded::changes(&plain.lines, peer, true, host))),
+            "GET /p?q HTTP/1.1\r\nHost: Shop.Example\r\naccept:*/*\r\nCookie: a\r\nCookie:  b\r\n\
+             X-Forwarded-Proto: https\r\nx-empty:\r\nx-forwarded-for: 203.0.113.9, 192.0.2.7\r\n\
+             x-forwarded-host: Shop.Example\r\n\r\n"
+        );
+        assert_eq!(
+            write(None),
+            "GET /p?q HTTP/1.1\r\nHost: Shop.Example\r\nX-Forwarded-For: 203.0.113.9\r\naccept:*/*\r\nCookie: a\r\n\
+             X_Forwarded_Proto: x\r\nCookie:  b\r\nX-Forwarded-Proto: https\r\nx-empty:\r\n\r\n"
+        );
+    }
+}
