@@ -1,6 +1,7 @@
 //! What the benches share: programs pinned to a core, what the kernel charged them, and how the rounds spread.
 #![allow(dead_code, reason = "each bench uses a part of it")]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -58,6 +59,17 @@ pub fn cpu_nanos(pid: u32) -> u64 {
     own + children.split_whitespace().filter_map(|child| child.parse().ok()).map(cpu_nanos).sum::<u64>()
 }
 
+/// The same by the names of a process's threads.
+pub fn cpu_of_threads(pid: u32) -> BTreeMap<String, u64> {
+    let mut threads = BTreeMap::new();
+    for task in fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
+        let read = |name: &str| fs::read_to_string(task.path().join(name)).unwrap_or_default();
+        let nanos = read("schedstat").split(' ').next().and_then(|nanos| nanos.parse::<u64>().ok());
+        *threads.entry(read("comm").trim().to_owned()).or_default() += nanos.unwrap_or(0);
+    }
+    threads
+}
+
 pub fn pinned(core: &str, program: &str, args: &[&str]) -> Process {
     let child = Command::new("taskset")
         .args(["-c", core, program])
@@ -71,10 +83,15 @@ pub fn pinned(core: &str, program: &str, args: &[&str]) -> Process {
 }
 
 pub fn nginx(dir: &Path, name: &str, http: &str, core: &str, port: u16) -> Process {
+    nginx_for(1024, dir, name, http, core, port)
+}
+
+/// nginx with room for so many connections, its own to the site included.
+pub fn nginx_for(connections: usize, dir: &Path, name: &str, http: &str, core: &str, port: u16) -> Process {
     let conf = dir.join(format!("{name}.conf"));
     let text = format!(
         "daemon off; worker_processes 1; error_log {0}/{name}.log; pid {0}/{name}.pid;\n\
-         events {{ worker_connections 1024; }}\n\
+         events {{ worker_connections {connections}; }}\n\
          http {{ access_log off; client_body_temp_path {0}/b; proxy_temp_path {0}/p; fastcgi_temp_path {0}/f;\n\
          uwsgi_temp_path {0}/u; scgi_temp_path {0}/s; keepalive_requests 100000000; {http} }}\n",
         dir.display()

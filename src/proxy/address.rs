@@ -6,6 +6,7 @@ use http::{HeaderName, header};
 use ipnet::IpNet;
 
 use super::fields::Fields;
+use super::forwarded::X_FORWARDED_FOR;
 
 /// Peers whose word on addresses and schemes is taken.
 #[derive(Debug, Clone, Default)]
@@ -62,18 +63,18 @@ impl TrustedProxies {
 }
 
 /// The hops in order of the lines, by `X-Forwarded-For`, else by `Forwarded` (RFC 7239). `None` is an entry that is no
-/// address: the walk must stop there, since what stands left of it is hearsay.
+/// address: the walk must stop there, since what stands left of it is hearsay. Empty elements are none (RFC 9110 5.6.1).
 fn hops(headers: &dyn Fields) -> Vec<Option<IpAddr>> {
     let list = |name: &header::HeaderName| -> Vec<String> {
         headers
             .all(name)
             .into_iter()
             .flat_map(|line| String::from_utf8_lossy(line).split(',').map(str::to_owned).collect::<Vec<_>>())
+            .filter(|element| !element.trim().is_empty())
             .collect()
     };
-    let forwarded_for = list(&super::forwarded::X_FORWARDED_FOR);
-    if !forwarded_for.is_empty() {
-        return forwarded_for.iter().map(|entry| parse_hop(entry)).collect();
+    if headers.first(&X_FORWARDED_FOR).is_some() {
+        return list(&X_FORWARDED_FOR).iter().map(|entry| parse_hop(entry)).collect();
     }
     list(&header::FORWARDED)
         .iter()
@@ -162,6 +163,7 @@ mod tests {
             ("[2001:db8::7]:443, 10.0.0.2", "2001:db8::7"),
             ("2001:db8::7%eth0", "2001:db8::7"),
             (" , 203.0.113.42", "203.0.113.42"),
+            ("203.0.113.42, ,", "203.0.113.42"),
         ] {
             assert_eq!(visitor(trusted, "10.0.0.1", &[("x-forwarded-for", value)]), expected, "{value}");
         }
@@ -172,6 +174,8 @@ mod tests {
         let trusted = &["10.0.0.0/8"][..];
         let lines = [("x-forwarded-for", "198.51.100.9"), ("x-forwarded-for", "203.0.113.42, 10.0.0.3")];
         assert_eq!(visitor(trusted, "10.0.0.1", &lines), "203.0.113.42");
+        let with_an_empty_one = [("x-forwarded-for", "203.0.113.42"), ("x-forwarded-for", "")];
+        assert_eq!(visitor(trusted, "10.0.0.1", &with_an_empty_one), "203.0.113.42");
         let lines = [("forwarded", "for=198.51.100.9;proto=https, For=\"[2001:db8::9]:80\"")];
         assert_eq!(visitor(trusted, "10.0.0.1", &lines), "2001:db8::9");
     }

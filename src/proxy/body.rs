@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
 use super::error::BoxError;
+use super::expect::Permission;
 use super::hooks::Settled;
 use super::pool::Lease;
 use super::stall::Stall;
@@ -28,6 +29,8 @@ pub struct Upload {
     pub finished: Cell<bool>,
     /// What went wrong, if it was the visitor's doing.
     pub fault: Cell<Option<UploadFault>>,
+    /// It waits for the site's leave, and so does the visitor.
+    pub withheld: Cell<bool>,
 }
 
 /// How a visitor's upload can fail.
@@ -47,6 +50,7 @@ struct UploadBody {
     tee: Option<Rc<RefCell<Tee>>>,
     upload: Rc<Upload>,
     stall: Stall,
+    permission: Option<Permission>,
 }
 
 impl RequestBody {
@@ -56,9 +60,15 @@ impl RequestBody {
         Self(None)
     }
 
-    /// A body that passes, with an optional copy.
-    pub fn passing(inner: Incoming, tee: Option<Rc<RefCell<Tee>>>, upload: Rc<Upload>, stall: Duration) -> Self {
-        Self(Some(Box::new(UploadBody { inner, tee, upload, stall: Stall::new(stall) })))
+    /// A body that passes, with an optional copy, once it has the permission.
+    pub fn passing(
+        inner: Incoming,
+        tee: Option<Rc<RefCell<Tee>>>,
+        upload: Rc<Upload>,
+        stall: Duration,
+        permission: Option<Permission>,
+    ) -> Self {
+        Self(Some(Box::new(UploadBody { inner, tee, upload, stall: Stall::new(stall), permission })))
     }
 }
 
@@ -77,6 +87,11 @@ impl Body for RequestBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let Some(body) = self.0.as_mut() else { return Poll::Ready(None) };
+        if let Some(permission) = &mut body.permission {
+            ready!(permission.poll(cx));
+            body.permission = None;
+            body.upload.withheld.set(false);
+        }
         match Pin::new(&mut body.inner).poll_frame(cx) {
             Poll::Pending => {
                 ready!(body.stall.poll(cx));
@@ -194,6 +209,7 @@ enum Kind {
 struct Passing {
     inner: Incoming,
     lease: Option<Lease>,
+    keep: bool,
     upload: Rc<Upload>,
     stall: Stall,
     hold: Option<Hold>,
@@ -213,10 +229,17 @@ impl ResponseBody {
         Self { kind: Kind::Own(None), upload: None }
     }
 
-    /// The site's body. `lease` goes back to the pool at its end, if the upload has ended too.
-    pub fn passing(inner: Incoming, lease: Lease, upload: Rc<Upload>, stall: Duration, hold: Option<Hold>) -> Self {
-        let kept = Some(Rc::clone(&upload));
-        let mut passing = Passing { inner, lease: Some(lease), upload, stall: Stall::new(stall), hold, ended: false };
+    /// The site's body. `lease` goes back to the pool at its end, if it is worth keeping and the upload has ended too.
+    pub fn passing(
+        inner: Incoming,
+        lease: Lease,
+        keep: bool,
+        upload: Rc<Upload>,
+        stall: Duration,
+        hold: Option<Hold>,
+    ) -> Self {
+        let (stall, kept) = (Stall::new(stall), Some(Rc::clone(&upload)));
+        let mut passing = Passing { inner, lease: Some(lease), keep, upload, stall, hold, ended: false };
         if passing.hold.is_none() && passing.inner.is_end_stream() {
             passing.release();
             return Self { kind: Kind::Own(None), upload: kept };
@@ -237,6 +260,7 @@ impl Passing {
     fn release(&mut self) {
         self.ended = true;
         if let Some(lease) = self.lease.take()
+            && self.keep
             && self.upload.finished.get()
         {
             lease.give_back();

@@ -51,9 +51,13 @@ impl Failure {
                 (StatusCode::BAD_GATEWAY, "tls_certificate_error")
             }
             Self::Connect(error) if tls::is_tls_trouble(error) => (StatusCode::BAD_GATEWAY, "tls_protocol_error"),
-            Self::Connect(_) => (StatusCode::BAD_GATEWAY, "connection_refused"),
+            Self::Connect(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+                (StatusCode::BAD_GATEWAY, "connection_refused")
+            }
+            Self::Connect(_) => (StatusCode::BAD_GATEWAY, "destination_unavailable"),
             Self::ConnectTimeout => (StatusCode::GATEWAY_TIMEOUT, "connection_timeout"),
             Self::ResponseTimeout => (StatusCode::GATEWAY_TIMEOUT, "http_response_timeout"),
+            Self::Upstream(error) if error.is_parse() => (StatusCode::BAD_GATEWAY, "http_protocol_error"),
             Self::Upstream(_) | Self::Broken(_) => (StatusCode::BAD_GATEWAY, "http_response_incomplete"),
             Self::Invalid(_) | Self::UnaskedSwitch => (StatusCode::BAD_GATEWAY, "http_protocol_error"),
             Self::BadBody => (StatusCode::BAD_REQUEST, "http_request_error"),

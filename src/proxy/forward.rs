@@ -31,7 +31,7 @@ use super::peer::Peer;
 use super::plain::scratch::Scratch;
 use super::pool::{Lease, Pool};
 use super::tee::{Budget, Reservation, Tee};
-use super::{forwarded, headers, target, upgrade};
+use super::{expect, forwarded, headers, target, upgrade};
 use crate::config::{ForwardedHeaders, HeaderCase, Limits, Timeouts};
 use crate::exchange::{Captured, Exchange, RequestRecord, ResponseRecord, UnixMillis};
 use crate::metrics::ProxyCounts;
@@ -119,7 +119,7 @@ pub async fn forward(shared: Rc<Shared>, peer: Peer, mut request: Request<Incomi
         return own_answer(StatusCode::NOT_IMPLEMENTED, "http_request_error", "this transfer coding is not supported");
     }
 
-    let wanted_upgrade = headers::upgrade_requested(request.headers());
+    let wanted_upgrade = headers::upgrade_requested(request.version(), request.headers());
     if wanted_upgrade.is_some() && !request.body().is_end_stream() {
         // The bytes of such a body cannot be told from the tunnel's (CVE-2026-58055 in a sibling).
         return own_answer(StatusCode::BAD_REQUEST, "http_request_error", "an upgrade request cannot have a body");
@@ -149,6 +149,7 @@ pub async fn forward(shared: Rc<Shared>, peer: Peer, mut request: Request<Incomi
         last: Cell::new(Instant::now()),
         finished: Cell::new(body.is_end_stream()),
         fault: Cell::new(None),
+        withheld: Cell::new(false),
     });
     let (landing, capture) = match (watch, record) {
         (Watch::Landing { .. }, Some(record)) => (Some(record), None),
@@ -169,13 +170,22 @@ pub async fn forward(shared: Rc<Shared>, peer: Peer, mut request: Request<Incomi
         _ => (None, None),
     };
     let tee = capture.as_ref().map(|capture| Rc::clone(&capture.tee));
+    let waits = !body.is_end_stream() && headers::expects_continue(&head.headers);
+    upload.withheld.set(waits);
+    let (listener, permission) = waits.then(expect::wait).unzip();
     let body = if body.is_end_stream() {
         RequestBody::empty()
     } else {
-        RequestBody::passing(body, tee, Rc::clone(&upload), shared.timeouts.body_stall)
+        RequestBody::passing(body, tee, Rc::clone(&upload), shared.timeouts.body_stall, permission)
     };
+    let mut request = Request::from_parts(head, body);
+    if let Some(listener) = listener {
+        listener.listen(&mut request);
+    }
 
-    match send(&shared, Request::from_parts(head, body), &upload, visitor_upgrade.is_some()).await {
+    let switches = visitor_upgrade.is_some();
+    let answered = send(&shared, request, &upload, switches).await;
+    match answered.and_then(|(answer, lease)| acceptable(&answer, switches).map(|()| (answer, lease))) {
         Ok((answer, lease)) => {
             finish(&shared, answer, lease, upload, visitor_upgrade, Listening { landing, page, capture }).await
         }
@@ -269,6 +279,7 @@ fn clean_request(
 ) {
     headers::strip_hop_by_hop(&mut head.headers);
     headers::strip_httpoxy(&mut head.headers);
+    headers::strip_framing_twins(&mut head.headers);
     headers::strip_reserved(&mut head.headers, &shared.reserved);
     if shared.forwarded_headers == ForwardedHeaders::Update {
         forwarded::update(&mut head.headers, peer, trusted, host);
@@ -276,6 +287,9 @@ fn clean_request(
     if let Some(protocol) = wanted_upgrade {
         head.headers.insert(UPGRADE, protocol);
         head.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    }
+    if head.version < Version::HTTP_11 {
+        headers::strip_expect(&mut head.headers);
     }
     // The version is each hop's own (RFC 9112 2.3); hyper would otherwise repeat a visitor's HTTP/1.0.
     head.version = Version::HTTP_11;
@@ -351,6 +365,20 @@ async fn attempt(
     }
 }
 
+/// What cannot be passed on, whatever it means.
+fn acceptable(answer: &Response<Incoming>, switches: bool) -> Result<(), Failure> {
+    if answer.status() == StatusCode::SWITCHING_PROTOCOLS && !switches {
+        return Err(Failure::UnaskedSwitch);
+    }
+    if !answer.body().is_end_stream() && !headers::framing_is_understood(answer.headers()) {
+        return Err(Failure::Invalid("its transfer coding is not supported"));
+    }
+    if !headers::length_is_clear(answer.headers()) {
+        return Err(Failure::Invalid("its Content-Length is no length"));
+    }
+    Ok(())
+}
+
 async fn finish(
     shared: &Rc<Shared>,
     mut answer: Response<Incoming>,
@@ -360,8 +388,9 @@ async fn finish(
     listening: Listening,
 ) -> Response<ResponseBody> {
     let Listening { landing, page, capture } = listening;
-    if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
-        let Some(visitor) = visitor_upgrade else { return Failure::UnaskedSwitch.answer() };
+    if answer.status() == StatusCode::SWITCHING_PROTOCOLS
+        && let Some(visitor) = visitor_upgrade
+    {
         return switch(shared, answer, lease, visitor);
     }
     let mut raw = capture.is_some().then(|| answer.headers().clone());
@@ -380,6 +409,12 @@ async fn finish(
         .map(|(tee, hand_over)| Hold::new(tee, hand_over, std::time::Duration::ZERO));
     headers::repair_answer_framing(answer.headers_mut());
     headers::strip_hop_by_hop(answer.headers_mut());
+    if upload.withheld.get() {
+        // Whether the visitor still sends a body that nobody asked for cannot be known (RFC 9110 10.1.1).
+        answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    // hyper speaks HTTP/1.0 to a site that has once done so, and this hop does not (RFC 9112 2.3).
+    let keep = answer.version() >= Version::HTTP_11;
     *answer.version_mut() = Version::HTTP_11;
     if shared.header_case == HeaderCase::Lower {
         answer.extensions_mut().clear();
@@ -415,7 +450,7 @@ async fn finish(
             hold = Some(Hold::new(tee, hand_over, shared.commit_wait));
         }
     }
-    Response::from_parts(head, ResponseBody::passing(body, lease, upload, stall, hold))
+    Response::from_parts(head, ResponseBody::passing(body, lease, keep, upload, stall, hold))
 }
 
 fn apply(edit: LandingEdit, headers: &mut HeaderMap) {

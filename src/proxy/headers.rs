@@ -1,15 +1,18 @@
 //! Hop-by-hop fields and framing (RFC 9110 7.6.1, RFC 9112 6): what a hop must not pass on.
 
 use http::header::{
-    AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, COOKIE, FORWARDED, HOST, SET_COOKIE, TE, TRAILER,
-    TRANSFER_ENCODING, UPGRADE,
+    AGE, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE,
+    COOKIE, EXPECT, FORWARDED, HOST, LOCATION, MAX_FORWARDS, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, RANGE,
+    SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA, WWW_AUTHENTICATE,
 };
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, Version};
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 const PROXY: HeaderName = HeaderName::from_static("proxy");
+const CONTENT_LENGTH_TWIN: HeaderName = HeaderName::from_static("content_length");
+const TRANSFER_ENCODING_TWIN: HeaderName = HeaderName::from_static("transfer_encoding");
 
 /// End-to-end fields that a `Connection` line cannot remove, or a client could strip what the site relies on
 /// (CVE-2022-31813).
@@ -17,6 +20,35 @@ fn cannot_be_nominated(name: &HeaderName) -> bool {
     [&HOST, &CONTENT_LENGTH, &TRANSFER_ENCODING, &COOKIE, &SET_COOKIE, &AUTHORIZATION, &CACHE_CONTROL, &FORWARDED]
         .contains(&name)
         || name.as_str().starts_with("x-forwarded-")
+}
+
+/// Fields that mean something only before a body: framing, hop, routing, authority, cookies, control (RFC 9110 6.5.1). A
+/// recipient that merges trailers into the head would obey them after they were checked.
+fn cannot_be_a_trailer(name: &HeaderName) -> bool {
+    cannot_be_nominated(name)
+        || [
+            &CONNECTION,
+            &KEEP_ALIVE,
+            &PROXY_CONNECTION,
+            &HTTP2_SETTINGS,
+            &PROXY,
+            &TE,
+            &TRAILER,
+            &UPGRADE,
+            &VIA,
+            &WWW_AUTHENTICATE,
+            &PROXY_AUTHENTICATE,
+            &PROXY_AUTHORIZATION,
+            &CONTENT_ENCODING,
+            &CONTENT_RANGE,
+            &CONTENT_TYPE,
+            &EXPECT,
+            &RANGE,
+            &MAX_FORWARDS,
+            &LOCATION,
+            &AGE,
+        ]
+        .contains(&name)
 }
 
 /// The comma-separated tokens of every line of a field.
@@ -34,28 +66,45 @@ fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
 }
 
 /// What an upgrade request asks for; `None` for everything that is not one. h2c is never offered to a site: RFC 9113
-/// removed it, and it has been used to smuggle requests past proxies.
+/// removed it, and it has been used to smuggle requests past proxies. HTTP/1.0 knows no upgrade (RFC 9110 7.8).
 #[must_use]
-pub fn upgrade_requested(headers: &HeaderMap) -> Option<HeaderValue> {
+pub fn upgrade_requested(version: Version, headers: &HeaderMap) -> Option<HeaderValue> {
     let wanted = headers.get(UPGRADE)?;
-    if !has_token(headers, &CONNECTION, "upgrade") || tokens(headers, &UPGRADE).any(|t| t == b"h2c") {
+    if version < Version::HTTP_11
+        || !has_token(headers, &CONNECTION, "upgrade")
+        || tokens(headers, &UPGRADE).any(|t| t == b"h2c")
+    {
         return None;
     }
     Some(wanted.clone())
 }
 
+/// Whether the visitor waits for a word before it sends its body (RFC 9110 10.1.1).
+#[must_use]
+pub fn expects_continue(headers: &HeaderMap) -> bool {
+    has_token(headers, &EXPECT, "100-continue")
+}
+
+/// HTTP/1.0 cannot wait for anything, so nobody after this hop shall (RFC 9110 10.1.1).
+pub fn strip_expect(headers: &mut HeaderMap) {
+    headers.remove(EXPECT);
+}
+
 /// Removes `Connection`, everything all its lines nominate, and the fields that are hop-by-hop by definition.
 /// `TE: trailers` stays, nominated anew; `Trailer` is end-to-end since RFC 9110.
 pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    let mut nominated = Vec::new();
     if headers.contains_key(CONNECTION) {
-        let nominated: Vec<HeaderName> =
-            tokens(headers, &CONNECTION).filter_map(|token| HeaderName::from_bytes(&token).ok()).collect();
-        for name in nominated {
-            if name != TE && name != TRAILER && !cannot_be_nominated(&name) {
+        nominated.extend(tokens(headers, &CONNECTION).filter_map(|token| HeaderName::from_bytes(&token).ok()));
+        for name in &nominated {
+            if name != TE && name != TRAILER && !cannot_be_nominated(name) {
                 headers.remove(name);
             }
         }
         headers.remove(CONNECTION);
+    }
+    if headers.contains_key(TRAILER) {
+        withdraw_trailers(headers, &nominated);
     }
     for name in [KEEP_ALIVE, PROXY_CONNECTION, UPGRADE, HTTP2_SETTINGS] {
         headers.remove(name);
@@ -70,13 +119,53 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
+/// Takes back the announcement of trailers that do not pass: hyper sends only those that are announced.
+fn withdraw_trailers(headers: &mut HeaderMap, nominated: &[HeaderName]) {
+    let passes = |token: &&[u8]| {
+        HeaderName::from_bytes(token).is_ok_and(|name| !cannot_be_a_trailer(&name) && !nominated.contains(&name))
+    };
+    let announced: Vec<&[u8]> = headers
+        .get_all(TRAILER)
+        .iter()
+        .flat_map(|line| line.as_bytes().split(|b| *b == b','))
+        .map(<[u8]>::trim_ascii)
+        .filter(|token| !token.is_empty())
+        .collect();
+    let passing: Vec<&[u8]> = announced.iter().copied().filter(passes).collect();
+    if passing.len() == announced.len() {
+        return;
+    }
+    match HeaderValue::from_bytes(&passing.join(&b", "[..])) {
+        Ok(value) if !passing.is_empty() => drop(headers.insert(TRAILER, value)),
+        _ => drop(headers.remove(TRAILER)),
+    }
+}
+
+/// Whether CGI could take a field for the framing: `Content_Length` is `HTTP_CONTENT_LENGTH` there at best.
+#[must_use]
+pub fn is_framing_twin(name: &str) -> bool {
+    let is = |own: &HeaderName| name.eq_ignore_ascii_case(own.as_str());
+    match name.len() {
+        14 => is(&CONTENT_LENGTH_TWIN),
+        17 => is(&TRANSFER_ENCODING_TWIN),
+        _ => false,
+    }
+}
+
+/// Removes those.
+pub fn strip_framing_twins(headers: &mut HeaderMap) {
+    for name in [CONTENT_LENGTH_TWIN, TRANSFER_ENCODING_TWIN] {
+        headers.remove(name);
+    }
+}
+
 /// Removes `Proxy:`, which CGI turns into `HTTP_PROXY` (httpoxy, CVE-2016-5385).
 pub fn strip_httpoxy(headers: &mut HeaderMap) {
     headers.remove(PROXY);
 }
 
-/// Whether the request's transfer coding is one this hop understands: none, or exactly one `chunked`. A list passed on
-/// would reach the site unlabelled (RFC 9112 6.1).
+/// Whether the message's transfer coding is one this hop understands: none, or exactly one `chunked`. What a list says of
+/// the body would be lost with it (RFC 9112 6.1).
 #[must_use]
 pub fn framing_is_understood(headers: &HeaderMap) -> bool {
     if !headers.contains_key(TRANSFER_ENCODING) {
@@ -86,12 +175,45 @@ pub fn framing_is_understood(headers: &HeaderMap) -> bool {
     codings.next().is_some_and(|coding| coding == b"chunked") && codings.next().is_none()
 }
 
+/// Whether the answer's length is beyond doubt: there is none, it does not matter beside a transfer coding, or all that is said
+/// of it is the same number. hyper does not look where there is no body.
+#[must_use]
+pub fn length_is_clear(headers: &HeaderMap) -> bool {
+    if headers.contains_key(TRANSFER_ENCODING) {
+        return true;
+    }
+    let mut lines = headers.get_all(CONTENT_LENGTH).iter();
+    match (lines.next(), lines.next()) {
+        (None, _) => true,
+        (Some(line), None) if is_number(line.as_bytes()) => true,
+        _ => {
+            let lines = headers.get_all(CONTENT_LENGTH).iter();
+            let mut lengths = lines.flat_map(|line| line.as_bytes().split(|b| *b == b',')).map(<[u8]>::trim_ascii);
+            lengths.next().is_some_and(|first| is_number(first) && lengths.all(|other| other == first))
+        }
+    }
+}
+
 /// Drops the answer's own framing where it cannot be kept: Transfer-Encoding is this hop's business, and it makes any
-/// Content-Length beside it meaningless (RFC 9112 6.3: the length must go, or the answer would be truncated).
+/// Content-Length beside it meaningless (RFC 9112 6.3: the length must go, or the answer would be truncated). Of lengths
+/// that repeat each other one is left.
 pub fn repair_answer_framing(headers: &mut HeaderMap) {
     if headers.remove(TRANSFER_ENCODING).is_some() {
         headers.remove(CONTENT_LENGTH);
+        return;
     }
+    let mut lines = headers.get_all(CONTENT_LENGTH).iter();
+    let Some(first) = lines.next() else { return };
+    if lines.next().is_some() || !is_number(first.as_bytes()) {
+        let length = tokens(headers, &CONTENT_LENGTH).next();
+        if let Some(length) = length.and_then(|length| HeaderValue::from_bytes(&length).ok()) {
+            headers.insert(CONTENT_LENGTH, length);
+        }
+    }
+}
+
+fn is_number(text: &[u8]) -> bool {
+    !text.is_empty() && text.iter().all(u8::is_ascii_digit)
 }
 
 /// Whether only this proxy may use that name, or one that CGI cannot tell from it.
@@ -207,16 +329,43 @@ mod tests {
         let mut both = map(&[("content-length", "2"), ("transfer-encoding", "chunked")]);
         repair_answer_framing(&mut both);
         assert!(both.is_empty());
-        let mut plain = map(&[("content-length", "2")]);
-        repair_answer_framing(&mut plain);
-        assert_eq!(plain.len(), 1);
+        for (lengths, left) in [
+            (&["2"][..], Some("2")),
+            (&["2", "2"][..], Some("2")),
+            (&["2, 2"][..], Some("2")),
+            (&["2", "3"][..], None),
+            (&["2", "x"][..], None),
+            (&["+2"][..], None),
+            (&[""][..], None),
+            (&["2,"][..], None),
+        ] {
+            let lines: Vec<_> = lengths.iter().map(|length| ("content-length", *length)).collect();
+            let mut headers = map(&lines);
+            assert_eq!(length_is_clear(&headers), left.is_some(), "{lengths:?}");
+            if let Some(left) = left {
+                repair_answer_framing(&mut headers);
+                let found: Vec<_> = headers.get_all(CONTENT_LENGTH).iter().map(|v| v.to_str().unwrap()).collect();
+                assert_eq!(found, [left], "{lengths:?}");
+            }
+        }
+        assert!(length_is_clear(&map(&[("content-length", "x"), ("transfer-encoding", "chunked")])));
+    }
+
+    #[test]
+    fn trailers_that_do_not_pass_are_not_announced() {
+        assert_eq!(stripped(&[("trailer", "X-Sum, x-b")]), ["trailer: X-Sum, x-b"]);
+        let two_lines = [("trailer", "X-Sum,Cookie"), ("trailer", "x-b, x-c"), ("connection", "X-B")];
+        assert_eq!(stripped(&two_lines), ["trailer: X-Sum, x-c"]);
+        assert!(stripped(&[("trailer", "Content-Length, host")]).is_empty());
     }
 
     #[test]
     fn websocket_is_an_upgrade_and_h2c_is_not() {
-        let asks = |c, u| upgrade_requested(&map(&[("connection", c), ("upgrade", u)])).is_some();
+        let lines = |c, u| map(&[("connection", c), ("upgrade", u)]);
+        let asks = |c, u| upgrade_requested(Version::HTTP_11, &lines(c, u)).is_some();
         assert!(asks("keep-alive, Upgrade", "websocket"));
         assert!(!asks("keep-alive", "websocket"));
         assert!(!asks("upgrade, http2-settings", "h2c"));
+        assert!(upgrade_requested(Version::HTTP_10, &lines("upgrade", "websocket")).is_none());
     }
 }

@@ -14,6 +14,7 @@ pub mod connection;
 pub mod dial;
 pub mod drain;
 pub mod error;
+pub mod expect;
 pub mod fields;
 pub mod forward;
 pub mod forwarded;

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::CONNECTION;
-use http::{HeaderMap, Request, Response, Version};
+use http::{HeaderMap, Request, Response, StatusCode, Version};
 use http_body::{Body, Frame, SizeHint};
 
 use super::body::ResponseBody;
@@ -23,6 +23,10 @@ pub struct Progress {
     last: AtomicBool,
     /// A request was answered before all of its body had been read.
     unread: AtomicBool,
+    /// hyper has decided to end the connection, for a reason of its own (two framings, RFC 9112 6.1).
+    shut: AtomicBool,
+    /// It has become a tunnel.
+    tunnel: AtomicBool,
 }
 
 impl Progress {
@@ -39,12 +43,26 @@ impl Progress {
         if says_close(answer.headers()) {
             self.last.store(true, Relaxed);
         }
+        if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+            self.tunnel.store(true, Relaxed);
+        }
         answer.map(|body| Watched { body, progress: Arc::clone(self) })
     }
 
     /// Nothing more is to come: the drain has begun.
     pub fn end(&self) {
         self.last.store(true, Relaxed);
+    }
+
+    /// The socket is being shut down: what follows on it is nobody's request.
+    pub fn shut(&self) {
+        self.shut.store(true, Relaxed);
+    }
+
+    /// Each direction ends by itself, and what the visitor sends is no request.
+    #[must_use]
+    pub fn is_tunnel(&self) -> bool {
+        self.tunnel.load(Relaxed)
     }
 
     /// All requests that came have been read and answered.
@@ -56,7 +74,7 @@ impl Progress {
     /// Another request may follow on this connection.
     #[must_use]
     pub fn can_go_on(&self) -> bool {
-        self.is_idle() && !self.last.load(Relaxed) && self.begun.load(Relaxed) > 0
+        self.is_idle() && !self.last.load(Relaxed) && !self.shut.load(Relaxed) && self.begun.load(Relaxed) > 0
     }
 
     /// The connection can be closed without anybody losing anything.

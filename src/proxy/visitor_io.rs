@@ -87,6 +87,11 @@ impl AsyncWrite for VisitorIo {
     /// Says "no more", and then reads on for a while where the visitor may still be sending: a socket that is closed with
     /// unread bytes resets the connection, and the visitor loses the answer (RFC 9112 9.6).
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.progress.is_tunnel() {
+            // A half-close: what the visitor goes on sending is for the site.
+            return Pin::new(&mut self.socket).poll_shutdown(cx);
+        }
+        self.progress.shut();
         if self.closing.is_none() {
             std::task::ready!(Pin::new(&mut self.socket).poll_shutdown(cx))?;
             let until = Instant::now() + LINGER;

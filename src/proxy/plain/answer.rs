@@ -100,19 +100,18 @@ fn answer(response: &Response<'_, '_>, length: usize, is_head: bool) -> Result<A
     let (Some(status), Some(version)) = (response.code, response.version) else {
         return Err(Invalid("its head is malformed"));
     };
-    let (mut lengths, mut coding, mut keep) = (None, None, version == 1);
+    let (mut lengths, mut trouble, mut coding, mut keep) = (None, None, None, version == 1);
     for line in response.headers.iter() {
         match line.name.len() {
             10 if is(line, &CONNECTION) => {
                 let mut tokens = line.value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
                 keep &= !tokens.any(|token| token.eq_ignore_ascii_case(b"close"));
             }
-            14 if is(line, &CONTENT_LENGTH) => {
-                let value = content_length(line.value).ok_or(Invalid("its Content-Length is no length"))?;
-                if lengths.replace(value).is_some_and(|before| before != value) {
-                    return Err(Invalid("it has two lengths"));
-                }
-            }
+            14 if is(line, &CONTENT_LENGTH) => match content_length(line.value) {
+                Some(value) if lengths.replace(value).is_none_or(|before| before == value) => {}
+                Some(_) => trouble = Some(Invalid("it has two lengths")),
+                None => trouble = Some(Invalid("its Content-Length is no length")),
+            },
             // A list passed on without its label would be another body (RFC 9112 6.1).
             17 if is(line, &TRANSFER_ENCODING) => {
                 let known = line.value.trim_ascii().eq_ignore_ascii_case(b"chunked");
@@ -121,11 +120,14 @@ fn answer(response: &Response<'_, '_>, length: usize, is_head: bool) -> Result<A
             _ => {}
         }
     }
+    if let (Some(trouble), None) = (trouble, coding) {
+        return Err(trouble);
+    }
     let framing = match (coding, lengths) {
         _ if is_head || matches!(status, 100..=199 | 204 | 304) => Framing::Bodiless,
-        // Whatever length stands beside it means nothing (RFC 9112 6.3).
-        (Some(true), _) => Framing::Chunked,
-        (Some(false), _) => return Err(Invalid("its transfer coding is not supported")),
+        // Whatever length stands beside it means nothing (RFC 9112 6.3); HTTP/1.0 knows no coding (6.1).
+        (Some(true), _) if version == 1 => Framing::Chunked,
+        (Some(_), _) => return Err(Invalid("its transfer coding is not supported")),
         (None, Some(length)) => Framing::Length(length),
         (None, None) => Framing::Close,
     };
@@ -171,7 +173,7 @@ pub fn write(
 ) {
     write_status_line(out, bytes);
     let connection = lines.all(&CONNECTION);
-    let length_goes = matches!(answer.framing, Framing::Chunked) || answer.status == 204;
+    let length_goes = answer.status == 204 || lines.first(&TRANSFER_ENCODING).is_some();
     let cache_control_goes = additions.edit.is_some_and(|edit| edit.cache_control.is_some());
     let (mut has_length, mut has_date) = (false, false);
     for line in lines.0 {
@@ -225,7 +227,8 @@ fn write_status_line(out: &mut Vec<u8>, bytes: &[u8]) {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     out.extend_from_slice(b"HTTP/1.1");
     out.extend_from_slice(line.get(8..).unwrap_or_default());
-    out.extend_from_slice(b"\r\n");
+    // The space is owed even where no reason follows (RFC 9112 4).
+    out.extend_from_slice(if line.len() == "HTTP/1.1 200".len() { b" \r\n" } else { b"\r\n" });
 }
 
 #[cfg(test)]

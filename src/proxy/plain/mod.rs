@@ -1,11 +1,12 @@
 //! The plain way: requests without a body and without oddities, relayed as bytes.
 //!
-//! [`request`] says what is plain and edits its head, [`answer`] and [`chunked`] find the end of what comes back, [`relay`] moves the
-//! bytes; the first three are pure. The rules are those of the full way (`headers`, `forwarded`), and so are the hooks. A
+//! [`request`] says what is plain and edits its head, [`answer`], [`body`] and [`chunked`] find the end of what comes back, [`relay`] moves the
+//! bytes; all but the last are pure. The rules are those of the full way (`headers`, `forwarded`), and so are the hooks. A
 //! connection that waits holds no buffer: what is read goes into the worker's [`scratch`], and is kept only if it cannot be
 //! passed on at once.
 
 pub mod answer;
+pub mod body;
 pub mod chunked;
 pub mod lines;
 pub mod relay;
@@ -163,6 +164,10 @@ impl Visitor<'_> {
 /// What is to be done for a plain request; `None`: it takes the full way after all.
 fn job(shared: &Shared, peer: Peer, trusted: bool, bytes: &[u8], plain: &Plain<'_, '_>) -> Option<Job> {
     let lines = &plain.lines;
+    // The full way says so.
+    if lines.0.len() > shared.limits.max_headers || plain.length > shared.limits.max_head_bytes {
+        return None;
+    }
     let visitor = || shared.trusted.visitor(peer.address, lines);
     let method = if plain.is_head { &Method::HEAD } else { &Method::GET };
     let head = Head { method, target: plain.target, host: plain.host, fields: lines, visitor: &visitor };

@@ -7,20 +7,17 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::Visitor;
 use super::answer::{self, Additions, Answer, Framing};
-use super::chunked::Chunks;
+use super::body::{Body, Copy, End};
 use super::scratch::{self, Scratch};
 use crate::exchange::RequestRecord;
-use crate::proxy::body::HandOver;
 use crate::proxy::error::{Failure, on_the_wire};
 use crate::proxy::forward::Shared;
 use crate::proxy::hooks::PageAddress;
 use crate::proxy::socket::Socket;
-use crate::proxy::tee::Tee;
 
 /// A head and what came of its body, up to this size, are put together for one plain write.
 const JOIN: usize = 16 * 1024;
@@ -28,6 +25,8 @@ const JOIN: usize = 16 * 1024;
 const EARLY: usize = 16 * 1024;
 /// Answers before the answer (103 Early Hints) that are put up with.
 const MAX_INTERIM: usize = 16;
+
+const TOO_LARGE: Failure = Failure::Invalid("its head is larger than limits.max_head_bytes");
 
 /// What is to be done.
 pub struct Job {
@@ -141,12 +140,14 @@ async fn ask_over(
                 let begun = begin(shared, job, bytes, output).map_err(Trouble::Site)?;
                 let Some((answer, copy)) = begun else {
                     if bytes.len() > shared.limits.max_head_bytes {
-                        let failure = Failure::Invalid("its head is larger than limits.max_head_bytes");
-                        return Poll::Ready(Err(Trouble::Site(failure)));
+                        return Poll::Ready(Err(Trouble::Site(TOO_LARGE)));
                     }
                     head = bytes.to_vec();
                     break;
                 };
+                if answer.length > shared.limits.max_head_bytes {
+                    return Poll::Ready(Err(Trouble::Site(TOO_LARGE)));
+                }
                 let rest = bytes.get(answer.length..).unwrap_or_default();
                 if answer.status < 200 {
                     interim += 1;
@@ -185,9 +186,6 @@ fn broken(error: io::Error) -> Trouble {
     Trouble::Site(Failure::Broken(error))
 }
 
-/// A copy of a page, and who gets it.
-type Copy = Option<(Tee, HandOver)>;
-
 /// Reads the head of an answer, if it is all there, and writes what the visitor gets of it.
 fn begin(
     shared: &Shared,
@@ -223,8 +221,8 @@ async fn pass(visitor: &mut Visitor<'_>, shared: &Rc<Shared>, mut site: Socket, 
             if ready!(visitor.poll_owed(cx, &mut owed)).is_err() {
                 return Poll::Ready(false);
             }
-            if body.end != End::NotYet {
-                return Poll::Ready(body.end != End::Broken);
+            if body.end() != End::NotYet {
+                return Poll::Ready(body.end() != End::Broken);
             }
             let mut scratch = shared.scratch.borrow_mut();
             let mut buf = ReadBuf::new(&mut scratch.input);
@@ -242,7 +240,7 @@ async fn pass(visitor: &mut Visitor<'_>, shared: &Rc<Shared>, mut site: Socket, 
         }
     })
     .await;
-    if whole && body.end == End::Clean && body.keep {
+    if whole && body.leaves_connection() {
         shared.pool.keep(site);
     }
     whole && !close
@@ -323,112 +321,4 @@ fn send<const N: usize>(
         owed.extend_from_slice(part.get(skipped..).unwrap_or_default());
     }
     Ok(())
-}
-
-/// Whether a body has ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
-    NotYet,
-    /// With its last byte.
-    Clean,
-    /// With something after it that nobody asked for: the connection is of no use any more.
-    Excess,
-    /// Before its end, or malformed.
-    Broken,
-}
-
-/// The body of an answer as it passes.
-struct Body {
-    framing: Framing,
-    chunks: Chunks,
-    copy: Copy,
-    /// The connection to the site can be used again.
-    keep: bool,
-    end: End,
-}
-
-/// What the visitor gets of a piece of a body.
-struct Piece<'p> {
-    before: String,
-    data: &'p [u8],
-    after: &'static [u8],
-}
-
-impl Piece<'_> {
-    fn parts(&self) -> [&[u8]; 3] {
-        [self.before.as_bytes(), self.data, self.after]
-    }
-}
-
-impl Body {
-    fn new(answer: &Answer, copy: Copy) -> Self {
-        let end =
-            if matches!(answer.framing, Framing::Bodiless | Framing::Length(0)) { End::Clean } else { End::NotYet };
-        Self { framing: answer.framing, chunks: Chunks::default(), copy, keep: answer.keep, end }
-    }
-
-    /// Takes what the site sent.
-    fn feed<'p>(&mut self, bytes: &'p [u8]) -> Piece<'p> {
-        let nothing = Piece { before: String::new(), data: &[], after: &[] };
-        if bytes.is_empty() {
-            return nothing;
-        }
-        if self.end != End::NotYet {
-            self.end = End::Excess;
-            return nothing;
-        }
-        let copy = &mut self.copy;
-        let mut keep_copy = |data: &[u8]| {
-            if let Some((tee, _)) = copy {
-                tee.push(&Bytes::copy_from_slice(data));
-            }
-        };
-        match &mut self.framing {
-            Framing::Bodiless => nothing,
-            Framing::Length(left) => {
-                let take = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
-                let (data, excess) = bytes.split_at_checked(take).unwrap_or((bytes, &[]));
-                keep_copy(data);
-                *left -= take as u64;
-                if *left == 0 {
-                    self.finish(if excess.is_empty() { End::Clean } else { End::Excess });
-                }
-                Piece { data, ..nothing }
-            }
-            Framing::Chunked => {
-                let Ok(fed) = self.chunks.feed(bytes, keep_copy) else {
-                    self.end = End::Broken;
-                    return nothing;
-                };
-                let data = bytes.get(..fed.pass).unwrap_or_default();
-                let Some(end) = fed.end else { return Piece { data, ..nothing } };
-                self.finish(if end == bytes.len() { End::Clean } else { End::Excess });
-                // Without the trailers: this visitor has not said that it wants them (RFC 9110 6.5.1).
-                Piece { data, after: b"\r\n", ..nothing }
-            }
-            Framing::Close => {
-                keep_copy(bytes);
-                Piece { before: format!("{:x}\r\n", bytes.len()), data: bytes, after: b"\r\n" }
-            }
-        }
-    }
-
-    /// The site has closed the connection.
-    fn close(&mut self) -> Piece<'static> {
-        let whole = self.framing == Framing::Close;
-        self.finish(if whole { End::Clean } else { End::Broken });
-        Piece { before: String::new(), data: &[], after: if whole { b"0\r\n\r\n" } else { &[] } }
-    }
-
-    fn finish(&mut self, end: End) {
-        self.end = end;
-        if end == End::Broken {
-            return;
-        }
-        if let Some((mut tee, hand_over)) = self.copy.take() {
-            tee.end();
-            // Nobody waits for a page to be learned.
-            drop(hand_over(tee));
-        }
-    }
 }

@@ -8,7 +8,7 @@ use httparse::{Header, Request, Status};
 
 use super::lines::{Lines, offset, write_line, write_own};
 use crate::proxy::forwarded::{self, Change};
-use crate::proxy::headers;
+use crate::proxy::{headers, target};
 
 /// Header lines a plain request may have.
 pub const MAX_LINES: usize = 64;
@@ -63,7 +63,9 @@ pub fn look<'l, 'b>(bytes: &'b [u8], room: &'l mut Room<'b>) -> Seen<'l, 'b> {
         return Seen::Strange;
     }
     let lines = Lines(lines);
-    if lines.0.iter().any(|line| line.name.eq_ignore_ascii_case("upgrade")) {
+    let has = |name: &str| lines.0.iter().any(|line| line.name.eq_ignore_ascii_case(name));
+    // With two framings the connection has to end after the answer (RFC 9112 6.1), and hyper alone knows of both.
+    if has("upgrade") || (has("content-length") && has("transfer-encoding")) {
         return Seen::Strange;
     }
     let is_head = method == "HEAD";
@@ -113,9 +115,9 @@ fn fields<'b>(bytes: &'b [u8], length: usize, lines: Lines<'_, 'b>) -> Option<Kn
     Some(Known { host: host.filter(|_| clean)?, close })
 }
 
-/// RFC 9112 3.2, without user information, and with nothing in it that a list or a path could be made of.
+/// A Host with a name in it (RFC 9112 3.2), and nothing that a list could be made of.
 fn is_host(value: &str) -> bool {
-    !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_:[]%~!$&'()*+;=".contains(&byte))
+    !value.is_empty() && !value.contains(',') && target::is_host(value.as_bytes())
 }
 
 /// Appends the head for the site: what belongs to this hop out, `changes` in, everything else as it came.
@@ -151,6 +153,7 @@ fn goes(name: &str, changes: Option<&[(HeaderName, Change<'_>)]>, reserved: &[He
         changes.iter().any(replaced) || forwarded::is_underscore_twin(name)
     };
     headers::is_hop_by_hop(name)
+        || headers::is_framing_twin(name)
         || name.eq_ignore_ascii_case("proxy")
         || headers::is_reserved(name, reserved)
         || changes.is_some_and(is_ours)
@@ -200,6 +203,8 @@ mod tests {
             ("GET / HTTP/1.1\nHost: a\n\n", "odd"),
             ("GET / HTTP/1.1\r\nHost: a\r\nX: y\n\r\n", "odd"),
             ("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\n\r\n", "strange"),
+            ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", "strange"),
+            ("GET / HTTP/1.1\r\nHost: a:8x\r\n\r\n", "odd"),
             ("\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", "strange"),
             ("GET / HTTP/1.0\r\nHost: a\r\n\r\n", "strange"),
             ("GET /  HTTP/1.1\r\nHost: a\r\n\r\n", "strange"),
