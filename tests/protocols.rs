@@ -1,6 +1,8 @@
 //! What the proxy speaks besides HTTP/1.1 over TCP in cleartext: each with real sockets and raw peers.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "../examples/demo/graph.rs"]
+mod graph;
 #[path = "protocols/http2.rs"]
 mod http2;
 #[path = "protocols/listener.rs"]

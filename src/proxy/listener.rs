@@ -273,6 +273,17 @@ mod tests {
     }
 
     #[test]
+    fn a_burst_of_visitors_waits_in_the_kernel() {
+        let most = fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap().trim().parse::<usize>().unwrap();
+        let listener = Listener::bind(&Listen::Tcp(([127, 0, 0, 1], 0).into())).unwrap();
+        let address = listener.place().tcp().unwrap();
+        // Nobody accepts. Over the backlog a connection would not be answered at all.
+        let connect = |_| std::net::TcpStream::connect_timeout(&address, std::time::Duration::from_secs(5)).unwrap();
+        let waiting: Vec<_> = (0..most.min(300)).map(connect).collect();
+        assert_eq!(waiting.len(), most.min(300));
+    }
+
+    #[test]
     fn the_file_of_a_successor_stays() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("capi.sock");

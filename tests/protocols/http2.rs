@@ -18,6 +18,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 use crate::NOWHERE;
+use crate::graph::Graph;
 use crate::peers::{ask, client_config, curl, rest, text};
 use crate::support::{InProcess, PATIENCE, Site, answer, connect, read_message, wait_until};
 
@@ -232,6 +233,36 @@ fn over_tls_the_visitor_is_on_https() {
         assert_eq!(read(send(&mut sender, request, None).await.unwrap()).await.unwrap().0, b"fine");
     });
     assert_eq!(received.next().header("x-forwarded-proto"), Some("https"));
+}
+
+#[test]
+fn a_form_over_http2_becomes_a_lead_of_an_https_page() {
+    let graph = Graph::start();
+    let (site, _received) = Site::new(|_| answer("303 See Other", &["Location: /thank-you"], ""));
+    let (certificate, key) = (text("site.pem"), text("site.key"));
+    let proxy = InProcess::start(&site.url(), &graph.url(), &[("tls-certificate", &certificate), ("tls-key", &key)]);
+    on_a_runtime(async {
+        let connector = tokio_rustls::TlsConnector::from(Arc::new(client_config(&[b"h2"])));
+        let tcp = TcpStream::connect(proxy.address).await.unwrap();
+        let stream = connector.connect(ServerName::try_from("localhost").unwrap(), tcp).await.unwrap();
+        let (mut sender, _ended) = client(stream).await;
+        let request = Request::builder()
+            .method("POST")
+            .uri("https://shop.example/quote")
+            .header("user-agent", "Mozilla/5.0 (X11; Linux x86_64) Example/1.0")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("referer", "https://shop.example/quote")
+            // In crumbs, as browsers send them: the banner's answer is in the second.
+            .header("cookie", "session=1")
+            .header("cookie", "cookieyes-consent=consentid:x,consent:yes,action:yes,necessary:yes,advertisement:yes")
+            .body(())
+            .unwrap();
+        assert_eq!(send(&mut sender, request, Some(b"email=ana%40example.com")).await.unwrap().status(), 303);
+    });
+    graph.wait_for(1, PATIENCE);
+    let event = &graph.events()[0];
+    assert_eq!(event["event_source_url"], "https://shop.example/quote");
+    assert!(event["user_data"]["em"][0].is_string(), "{event}");
 }
 
 #[test]
