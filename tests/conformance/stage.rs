@@ -188,8 +188,9 @@ fn compare_answer(reply: &Message, case: &Case) -> String {
     // RFC 9110 6.6.1: a recipient with a clock adds it where the site sent none.
     let mut wrong = String::new();
     if !case.answers.to_ascii_lowercase().contains("|date:") {
-        if reply.all("date").len() != 1 {
-            wrong += "  no Date was added\n";
+        match reply.all("date")[..] {
+            [date] if date.len() == "Tue, 24 Nov 2026 12:00:00 GMT".len() && date.ends_with(" GMT") => {}
+            _ => wrong += "  no Date was added\n",
         }
         reply.drop("date");
     }

@@ -4,6 +4,7 @@
 
 mod cache;
 mod corpus;
+mod raw;
 mod slow;
 mod strict;
 #[path = "../support/mod.rs"]
