@@ -54,6 +54,8 @@ counters! {
     ProxyCounts {
         /// Connections accepted.
         connections: Counter "capi_connections_total",
+        /// Connections closed before their first request: TLS or the PROXY header failed.
+        refused_connections: Counter "capi_refused_connections_total",
         /// Requests forwarded or refused.
         requests: Counter "capi_requests_total",
         /// Requests that took the plain way.

@@ -1,7 +1,7 @@
 //! The running sidecar: both planes, the outbox, delivery and the admin port, put together and taken apart in order.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Once};
 use std::thread::{self, JoinHandle};
@@ -11,15 +11,19 @@ use secrecy::ExposeSecret;
 use tokio::sync::{oneshot, watch};
 
 use crate::admin::{self, Admin, Facts};
-use crate::config::{Config, OnDenied, OnUnknown};
+use crate::config::{Config, Listen, OnDenied, OnUnknown, Upstream};
 use crate::delivery::Delivery;
 use crate::intake::{Intake, LeadPlane, Reports, Secrets};
 use crate::lead::event_id::IdSecret;
 use crate::lead::normalize;
 use crate::metrics::{Kind, Sample, WorkerCounts};
 use crate::outbox::{Outbox, StoreError, StoreUrl};
+use crate::proxy::dial::Dialer;
+use crate::proxy::front::Front;
+use crate::proxy::listener::{Listener, is_same_file};
 use crate::proxy::server::{Options, Server};
 use crate::proxy::tee::Budget;
+use crate::proxy::tls::Certificate;
 
 /// How long delivery may go on after the last request has been answered: what is not sent by then is on disk and goes
 /// out at the next start.
@@ -37,14 +41,30 @@ pub enum StartError {
         source: StoreError,
     },
     /// A listener.
-    #[error("{key}: cannot listen on {address}: {source}; is another process using it?")]
+    #[error("{key}: cannot listen on {place}: {source}; is another process using it?")]
     Listen {
         /// `listen` or `admin.listen`.
         key: &'static str,
-        /// The address.
-        address: SocketAddr,
+        /// The address, or the socket's file.
+        place: Listen,
         /// Why.
         source: io::Error,
+    },
+    /// The site is this process.
+    #[error("upstream: {upstream} is this proxy's own listener {own}; requests would go in circles")]
+    Circle {
+        /// As configured.
+        upstream: Upstream,
+        /// Which listener.
+        own: Listen,
+    },
+    /// TLS cannot be set up.
+    #[error("{key}: TLS cannot be set up: {problem}")]
+    Tls {
+        /// `upstream` or `tls.certificate`.
+        key: &'static str,
+        /// Why.
+        problem: String,
     },
     /// A thread or the system's randomness.
     #[error("the system refused a thread, a runtime or random bytes: {0}")]
@@ -62,6 +82,7 @@ pub struct Sidecar {
     delivery: Delivery,
     outbox: Outbox,
     config: watch::Sender<Arc<Config>>,
+    certificate: Option<Arc<Certificate>>,
 }
 
 impl Sidecar {
@@ -82,9 +103,20 @@ impl Sidecar {
         let secrets = Secrets { lasting, volatile: IdSecret::new(random) };
 
         normalize::warm_up();
-        let listen = |key, address| move |source| StartError::Listen { key, address, source };
-        let admin_listener = admin::bind(config.admin.listen).map_err(listen("admin.listen", config.admin.listen))?;
+        let listen = |key, place| move |source| StartError::Listen { key, place, source };
+        let admin_place = Listen::Tcp(config.admin.listen);
+        let admin_listener = admin::bind(config.admin.listen).map_err(listen("admin.listen", admin_place))?;
         let admin_address = admin_listener.local_addr()?;
+        let listener = Listener::open(&config.listen).map_err(listen("listen", config.listen.clone()))?;
+        if listener.is_inherited() {
+            tracing::info!(address = %listener.place(), "an inherited listener is used; `listen` has no effect");
+        }
+        refuse_circle(&config.upstream, [listener.place(), &Listen::Tcp(admin_address)])?;
+        let dialer = Dialer::new(config.upstream.clone(), &config.upstream_ca)
+            .map_err(|problem| StartError::Tls { key: "upstream", problem })?;
+        let front = Front::new(&config)
+            .map_err(|error| StartError::Tls { key: "tls.certificate", problem: error.to_string() })?;
+        let certificate = front.certificate();
 
         let (sender, watched) = watch::channel(Arc::new(config.clone()));
         let reports = Arc::new(Reports::default());
@@ -117,9 +149,9 @@ impl Sidecar {
             });
         })?;
 
-        let address = config.listen;
-        let options = Options { config, hooks: intake, budget, counts, proto_hint: Arc::new(Once::new()) };
-        let server = Server::start(options).map_err(listen("listen", address))?;
+        let proto_hint = Arc::new(Once::new());
+        let options = Options { config, hooks: intake, budget, counts, proto_hint, front, dialer };
+        let server = Server::start(options, listener)?;
         ready.store(true, Ordering::Release);
         Ok(Self {
             server,
@@ -131,13 +163,14 @@ impl Sidecar {
             delivery,
             outbox,
             config: sender,
+            certificate,
         })
     }
 
     /// Where visitors connect; the port is real even if 0 was asked for.
     #[must_use]
-    pub const fn address(&self) -> SocketAddr {
-        self.server.address()
+    pub const fn place(&self) -> &Listen {
+        self.server.place()
     }
 
     /// Where the admin port is.
@@ -146,8 +179,13 @@ impl Sidecar {
         self.admin
     }
 
-    /// Takes over what can change while running: pixels and tokens, consent, forms, landing, Graph.
+    /// Takes over what can change while running: pixels and tokens, consent, forms, landing, Graph, the certificate.
     pub fn reload(&self, config: Config) {
+        if let (Some(certificate), Some(tls)) = (&self.certificate, &config.tls)
+            && certificate.replace(tls.identity.clone())
+        {
+            tracing::info!("visitors are shown the new certificate from now on");
+        }
         self.config.send_replace(Arc::new(config));
     }
 
@@ -169,6 +207,23 @@ impl Sidecar {
         drop(self.admin_stop);
         let reported = self.admin_thread.join().is_ok();
         served && planned && reported
+    }
+}
+
+/// What the configuration alone cannot tell: ports and inherited listeners are known by now, and so are names.
+fn refuse_circle(upstream: &Upstream, own: [&Listen; 2]) -> Result<(), StartError> {
+    let comes_back = |listen: &&Listen| match (upstream, listen) {
+        (Upstream::Tcp { host, port, .. }, Listen::Tcp(address)) => {
+            // A name that does not resolve yet is not ours. It is only looked up where it could be.
+            let found = || (host.as_str(), *port).to_socket_addrs().into_iter().flatten();
+            *port == address.port() && found().any(|address| listen.is_reached_by(address))
+        }
+        (Upstream::Unix(site), Listen::Unix(path)) => is_same_file(site, path),
+        _ => false,
+    };
+    match own.into_iter().find(comes_back) {
+        Some(own) => Err(StartError::Circle { upstream: upstream.clone(), own: own.clone() }),
+        None => Ok(()),
     }
 }
 
@@ -220,7 +275,7 @@ fn facts(config: &Config) -> Facts {
     }
     Facts {
         rows: vec![
-            ("Site", format!("http://{}:{}", config.upstream.host, config.upstream.port)),
+            ("Site", config.upstream.to_string()),
             ("Pixels", pixels.collect::<Vec<_>>().join("; ")),
             ("Consent", format!("{unknown}; {denied}")),
             ("Graph", format!("{}/{}", config.delivery.graph_endpoint, config.delivery.graph_version)),

@@ -45,12 +45,13 @@ fn run() -> Result<bool, Box<dyn Error>> {
     let graph = Graph::start();
     graph.set_token("demo-token");
     let sidecar = start_sidecar(&site::start()?.to_string(), &graph, store.path(), port)?;
-    let url = format!("http://localhost:{}", sidecar.address().port());
+    let address = sidecar.place().tcp().ok_or("the sidecar listens on an address")?;
+    let url = format!("http://localhost:{}", address.port());
     println!("\n  The site, behind the sidecar:  {url}/?fbclid=IwAR0demo_Click-1");
     println!("  The sidecar's status page:     http://{}/", sidecar.admin_address());
     println!("  Graph here is a stand-in: it checks Meta's documented rules and is not Meta.\n");
     if smoke {
-        let passed = smoke::run(sidecar.address(), &graph);
+        let passed = smoke::run(address, &graph);
         return Ok(sidecar.stop() && passed);
     }
     println!("  Press Ctrl-C to end.\n");

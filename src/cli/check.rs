@@ -1,14 +1,15 @@
 //! `check`: is the configuration right, and with `--online` are the site, Graph and a shared store there.
 
-use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
 use serde_json::Value;
 
 use super::{Exit, complain, say};
-use crate::config::{Config, Loaded, Pixel, Upstream};
+use crate::config::{Config, Loaded, Pixel};
 use crate::outbox::{self, StoreUrl};
+use crate::proxy::dial::Dialer;
+use crate::proxy::tls;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -17,10 +18,9 @@ pub fn check(loaded: &Loaded, online: bool) -> Exit {
     loaded.warnings.iter().for_each(|warning| complain(&format!("warning: {warning}")));
     let config = &loaded.config;
     say(&format!(
-        "configuration is valid: {} -> http://{}:{}, {} pixel(s), store {}",
+        "configuration is valid: {} -> {}, {} pixel(s), store {}",
         config.listen,
-        config.upstream.host,
-        config.upstream.port,
+        config.upstream,
         config.pixels.len(),
         config.store.url
     ));
@@ -28,7 +28,7 @@ pub fn check(loaded: &Loaded, online: bool) -> Exit {
         return Exit::Fine;
     }
     let mut problems = Vec::new();
-    match site(&config.upstream) {
+    match site(config) {
         Ok(()) => {
             say("the site accepts connections");
         }
@@ -55,20 +55,23 @@ pub fn check(loaded: &Loaded, online: bool) -> Exit {
     if problems.is_empty() { Exit::Fine } else { Exit::Unavailable }
 }
 
-fn site(upstream: &Upstream) -> Result<(), String> {
-    let name = format!("{}:{}", upstream.host, upstream.port);
+/// Connects as the proxy does, TLS and its verification included.
+fn site(config: &Config) -> Result<(), String> {
+    let upstream = &config.upstream;
+    let system = |error: std::io::Error| format!("upstream {upstream}: it could not be tried: {error}");
+    let dialer = Dialer::new(upstream.clone(), &config.upstream_ca)
+        .map_err(|problem| format!("upstream {upstream}: TLS cannot be set up: {problem}"))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(system)?;
     let hint = "is the site running, is the address right?";
-    let addresses = (upstream.host.as_str(), upstream.port)
-        .to_socket_addrs()
-        .map_err(|error| format!("upstream {name}: {error}; {hint}"))?;
-    let mut last = format!("upstream {name}: the name has no address; {hint}");
-    for address in addresses {
-        match TcpStream::connect_timeout(&address, TIMEOUT) {
-            Ok(_) => return Ok(()),
-            Err(error) => last = format!("upstream {name} ({address}): {error}; {hint}"),
-        }
+    match runtime.block_on(async { tokio::time::timeout(TIMEOUT, dialer.dial()).await }) {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) if tls::is_tls_trouble(&error) => Err(format!(
+            "upstream {upstream}: {error}; is it https, is the certificate for this name, is its authority known \
+             (upstream_ca_file)?"
+        )),
+        Ok(Err(error)) => Err(format!("upstream {upstream}: {error}; {hint}")),
+        Err(_) => Err(format!("upstream {upstream}: no connection within {TIMEOUT:?}; {hint}")),
     }
-    Err(last)
 }
 
 /// What is asked of a data set: Meta's own score per event, and which share of events carried which key.

@@ -29,7 +29,7 @@ pub fn request(bytes: &[u8], trusted_peer: bool, received: UnixMillis) -> Result
     Ok(RequestRecord {
         method,
         target: target.to_owned(),
-        https: forwarded::visitor_is_on_https(trusted_peer, &headers),
+        https: forwarded::visitor_is_on_https(false, trusted_peer, &headers),
         host,
         body: body(bytes.get(length..).unwrap_or_default(), &headers)?,
         headers,

@@ -13,7 +13,7 @@ use super::{Exit, complain};
 use crate::config::{Limits, Loaded, LogConfig, Purpose, Sources, load};
 use crate::sidecar::{Sidecar, StartError};
 
-/// How often configuration and token files are looked at.
+/// How often configuration, token files and certificate are looked at.
 const WATCH: Duration = Duration::from_secs(2);
 
 /// Runs until SIGTERM or SIGINT; a second one ends at once.
@@ -41,14 +41,15 @@ fn run_logged(mut loaded: Loaded, sources: Sources) -> Exit {
             complain(&error.to_string());
             return match error {
                 StartError::System(_) => Exit::Software,
+                StartError::Circle { .. } | StartError::Tls { .. } => Exit::Config,
                 _ => Exit::Unavailable,
             };
         }
     };
     tracing::info!(
-        address = %sidecar.address(),
+        address = %sidecar.place(),
         admin = %sidecar.admin_address(),
-        upstream = %format!("http://{}:{}", loaded.config.upstream.host, loaded.config.upstream.port),
+        upstream = %loaded.config.upstream,
         workers = loaded.config.workers,
         "listening"
     );

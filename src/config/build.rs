@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use http::HeaderName;
 use ipnet::IpNet;
@@ -13,14 +13,15 @@ use super::layers::{Layers, Sources};
 use super::reader::Reader;
 use super::table::{FORM, PIXEL, SETTINGS, SUCCESS};
 use super::{
-    AdminConfig, Config, DeliveryConfig, FormRule, ForwardedHeaders, HeaderCase, LandingConfig, Limits, LogConfig,
-    OnUnknown, Pixel, StoreConfig, SuccessRule, Timeouts, Upstream, parse,
+    AdminConfig, Config, DeliveryConfig, FormRule, ForwardedHeaders, HeaderCase, LandingConfig, Limits, Listen,
+    LogConfig, OnUnknown, Pixel, StoreConfig, SuccessRule, Timeouts, TlsConfig, Upstream, parse,
 };
 use crate::landing::{OTHER_CLICK_IDS, OtherClickId};
 use crate::lead::contact::Key;
 use crate::lead::data_key::DataKey;
 use crate::lead::normalize::Country;
 use crate::outbox::{Order, StoreUrl};
+use crate::proxy::tls::{BadIdentity, Identity, certificates};
 
 /// Smallest capture: below it no real answer could be judged.
 const MIN_CAPTURE: usize = 16 * 1024;
@@ -41,7 +42,7 @@ pub struct Loaded {
     pub config: Config,
     /// What is allowed and probably not meant.
     pub warnings: Vec<String>,
-    /// Files whose change means a reload: the configuration and the token files.
+    /// Files whose change means a reload: the configuration, the token files, the certificate and its key.
     pub watched: Vec<PathBuf>,
     comparable: BTreeMap<&'static str, String>,
 }
@@ -68,8 +69,12 @@ pub fn load(sources: &Sources, purpose: Purpose) -> Result<Loaded, ConfigErrors>
     let mut top = Reader { values: &layers.by_name(), rows: SETTINGS, prefix: "", errors: &mut errors };
     let pixels = pixels(&mut top, purpose, &mut warnings, &mut watched);
     let config = Config {
-        listen: top.with("listen", parse::address).unwrap_or(([0, 0, 0, 0], 8080).into()),
+        listen: top.with("listen", Listen::parse).unwrap_or(Listen::Tcp(([0, 0, 0, 0], 8080).into())),
+        proxy_protocol: top.text("proxy_protocol") == "required",
+        tls: tls(&mut top, &mut watched),
+        http2: top.flag("http2"),
         upstream: upstream(&mut top, purpose),
+        upstream_ca: top.with("upstream_ca_file", |path| certificates(Path::new(path))).unwrap_or_default(),
         pixels,
         consent: consent::of(&mut top),
         default_country: top.with("default_country", country),
@@ -110,8 +115,11 @@ pub fn load(sources: &Sources, purpose: Purpose) -> Result<Loaded, ConfigErrors>
         workers: top.count("workers").or_else(cores).unwrap_or(1),
         log: LogConfig { json: top.text("log.format") == "json", level: top.text("log.level") },
     };
-    if config.upstream.is_self(&config) {
+    if [&config.listen, &Listen::Tcp(config.admin.listen)].into_iter().any(|own| config.upstream.is(own)) {
         top.error("upstream", "the site's address is this proxy's own listener; requests would go in circles");
+    }
+    if config.proxy_protocol && config.trusted_proxies.is_empty() {
+        top.error("proxy_protocol", "needs trusted_proxies: from all others connections are closed");
     }
     if config.consent.unknown == OnUnknown::Grant && purpose == Purpose::Run {
         warnings.push(
@@ -140,19 +148,31 @@ fn cores() -> Option<usize> {
     std::thread::available_parallelism().ok().map(NonZeroUsize::get)
 }
 
-impl Upstream {
-    fn is_self(&self, config: &Config) -> bool {
-        let Ok(ip) = self.host.parse::<std::net::IpAddr>() else { return false };
-        let listen = config.listen;
-        listen.port() == self.port && (listen.ip() == ip || (listen.ip().is_unspecified() && ip.is_loopback()))
-    }
-}
-
 fn upstream(top: &mut Reader<'_>, purpose: Purpose) -> Upstream {
     if purpose == Purpose::Run && !top.given("upstream") {
         top.error("upstream", "missing; set the site's address, e.g. --upstream http://127.0.0.1:8000");
     }
-    top.with("upstream", parse::upstream).unwrap_or(Upstream { host: String::new(), port: 0 })
+    top.with("upstream", Upstream::parse).unwrap_or(Upstream::Tcp { host: String::new(), port: 0, tls: false })
+}
+
+/// Read here, so that a certificate that does not fit is an error like any other, and on a reload keeps the one in use.
+fn tls(top: &mut Reader<'_>, watched: &mut Vec<PathBuf>) -> Option<TlsConfig> {
+    let (certificate, key) = (top.optional("tls.certificate"), top.optional("tls.key"));
+    let (Some(certificate), Some(key)) = (&certificate, &key) else {
+        match (certificate, key) {
+            (Some(_), None) => top.error("tls.key", "missing; a certificate is of no use without its key"),
+            (None, Some(_)) => top.error("tls.certificate", "missing; a key is of no use without its certificate"),
+            _ => {}
+        }
+        return None;
+    };
+    watched.extend([PathBuf::from(certificate), PathBuf::from(key)]);
+    match Identity::read(Path::new(certificate), Path::new(key)) {
+        Ok(identity) => return Some(TlsConfig { identity }),
+        Err(BadIdentity::Certificate(problem)) => top.error("tls.certificate", &problem),
+        Err(BadIdentity::Key(problem)) => top.error("tls.key", &problem),
+    }
+    None
 }
 
 fn limits(top: &mut Reader<'_>) -> Limits {

@@ -6,6 +6,7 @@
 
 mod build;
 mod consent;
+mod endpoint;
 mod error;
 mod file;
 mod layers;
@@ -23,14 +24,17 @@ use std::time::Duration;
 use http::HeaderName;
 
 use ipnet::IpNet;
+use rustls::pki_types::CertificateDer;
 use secrecy::SecretString;
 
 use crate::glob;
 use crate::landing::OtherClickId;
 use crate::lead::normalize::Country;
 use crate::outbox::{Order, StoreUrl};
+use crate::proxy::tls::Identity;
 
 pub use build::{Loaded, Purpose, load};
+pub use endpoint::{Listen, Upstream};
 pub use error::{ConfigError, ConfigErrors};
 pub use layers::Sources;
 
@@ -38,9 +42,17 @@ pub use layers::Sources;
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Where visitors connect.
-    pub listen: SocketAddr,
+    pub listen: Listen,
+    /// Whether every connection begins with a PROXY header.
+    pub proxy_protocol: bool,
+    /// Our own TLS; `None`: cleartext.
+    pub tls: Option<TlsConfig>,
+    /// Whether HTTP/2 is offered to visitors.
+    pub http2: bool,
     /// The site.
     pub upstream: Upstream,
+    /// Authorities that may vouch for it, besides those of the system.
+    pub upstream_ca: Vec<CertificateDer<'static>>,
     /// Where events go; at least one for `run`.
     pub pixels: Vec<Pixel>,
     /// The consent policy.
@@ -81,13 +93,11 @@ pub struct Config {
     pub log: LogConfig,
 }
 
-/// The site behind us: `http://host:port`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Upstream {
-    /// Host name or address as configured (IPv6 without brackets).
-    pub host: String,
-    /// TCP port.
-    pub port: u16,
+/// `[tls]`: who we are to visitors.
+#[derive(Debug, Clone)]
+pub struct TlsConfig {
+    /// Certificate and key, as they were in their files when the configuration was read.
+    pub identity: Identity,
 }
 
 /// One Meta pixel (dataset).

@@ -3,8 +3,6 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::Upstream;
-
 /// `"25ms"`, `"30s"`, `"5m"`, `"1h"`, `"2d"`; a bare number needs its unit, since nobody agrees on one.
 #[must_use]
 pub fn duration(text: &str) -> Option<Duration> {
@@ -48,34 +46,8 @@ pub fn size(text: &str) -> Option<usize> {
 /// # Errors
 /// What is wrong with it.
 pub fn address(text: &str) -> Result<SocketAddr, String> {
-    if text.starts_with("unix:") {
-        return Err("unix sockets are not supported yet; write an address such as \"127.0.0.1:8080\"".to_owned());
-    }
     let full = if text.starts_with(':') { format!("0.0.0.0{text}") } else { text.to_owned() };
     full.parse().map_err(|_| "not an address; write IP and port, such as \"0.0.0.0:8080\" or \"[::1]:8080\"".to_owned())
-}
-
-/// `http://host:port`.
-///
-/// # Errors
-/// What is wrong with it.
-pub fn upstream(text: &str) -> Result<Upstream, String> {
-    if text.starts_with("https://") || text.starts_with("unix:") {
-        return Err("https and unix upstreams are not supported yet; write \"http://host:port\"".to_owned());
-    }
-    let example = "write the site's address such as \"http://127.0.0.1:8000\"";
-    let rest = text.strip_prefix("http://").ok_or_else(|| format!("not an http URL; {example}"))?;
-    let authority: http::uri::Authority =
-        rest.strip_suffix('/').unwrap_or(rest).parse().map_err(|_| format!("not a host and port; {example}"))?;
-    if authority.as_str().contains('@') {
-        return Err(format!("credentials cannot be part of it; {example}"));
-    }
-    let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
-    let port = match authority.as_str().strip_prefix(authority.host()).unwrap_or_default() {
-        "" => 80,
-        rest => rest.strip_prefix(':').and_then(|p| p.parse().ok()).ok_or_else(|| format!("not a port; {example}"))?,
-    };
-    Ok(Upstream { host, port })
 }
 
 /// An address without user and password, for messages.
@@ -130,19 +102,6 @@ mod tests {
         }
         for bad in ["", "MiB", "1TiBs", "-1", "1.5MiB", "99999999999999999999"] {
             assert_eq!(size(bad), None, "{bad}");
-        }
-    }
-
-    #[test]
-    fn upstreams_are_http_hosts() {
-        let parsed = |text| upstream(text).map(|u| (u.host, u.port));
-        assert_eq!(parsed("http://127.0.0.1:8000"), Ok(("127.0.0.1".into(), 8000)));
-        assert_eq!(parsed("http://[::1]:81/"), Ok(("::1".into(), 81)));
-        assert_eq!(parsed("http://site"), Ok(("site".into(), 80)));
-        for bad in
-            ["site:80", "https://x", "http://u:p@x", "http://x/path", "http://", "unix:/x.sock", "http://x:99999"]
-        {
-            assert!(upstream(bad).is_err(), "{bad}");
         }
     }
 

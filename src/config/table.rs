@@ -129,8 +129,9 @@ const COUNT: Kind = Kind::Integer { min: 1, max: 1_000_000 };
 
 /// All settings of `run`, in the order of the reference.
 pub const SETTINGS: &[Setting] = &[
-    row("listen", Kind::Address, "0.0.0.0:8080", "Where visitors (or the proxy in front) connect."),
-    row("upstream", Kind::Text, "", "The site: http://host:port. Required."),
+    row("listen", Kind::Text, "0.0.0.0:8080", "Where visitors (or the proxy in front) connect: an address, or unix:/path.sock. A listener inherited from systemd (LISTEN_FDS) is used instead of it."),
+    row("upstream", Kind::Text, "", "The site: http://host:port, https://host, or unix:/path.sock. Required."),
+    row("upstream_ca_file", Kind::Path, "", "With https: PEM file of an authority that may vouch for the site's certificate, besides those that this machine trusts."),
     row("pixel.id", Kind::Text, "", "Meta pixel (dataset) id; shorthand for one [[pixel]] that serves every host. Required, or [[pixel]].")
         .flag("pixel-id").live(),
     row("pixel.access_token_file", Kind::Path, "", "File with the access token. Or the environment variable CAPI_ACCESS_TOKEN; never a flag value.")
@@ -155,9 +156,13 @@ pub const SETTINGS: &[Setting] = &[
     row("consent.session_cookie", Kind::Text, "", "The site's session cookie, e.g. PHPSESSID, by which the browser is known again. Default: a session cookie of our own, set when a submission has to wait.").live(),
     row("consent.host", Kind::Tables(CONSENT_HOST), "", "Hosts with a policy of their own; the first match wins.").live(),
     row("default_country", Kind::Text, "", "Country of phone numbers without a country code, e.g. DE.").live(),
-    row("trusted_proxies", Kind::List(&Kind::Text), "", "Networks whose X-Forwarded-* and Forwarded are believed, e.g. 10.0.0.0/8.")
+    row("trusted_proxies", Kind::List(&Kind::Text), "", "Networks whose X-Forwarded-*, Forwarded and PROXY header are believed, e.g. 10.0.0.0/8. Whoever comes through a unix socket counts as 127.0.0.1.")
         .flag("trusted-proxy"),
     row("forwarded_headers", Kind::Choice(&["update", "untouched"]), "update", "update: forwarding headers of untrusted peers are overwritten, those of trusted ones continued."),
+    row("proxy_protocol", Kind::Choice(&["off", "required"]), "off", "required: every connection has to come from a trusted proxy and begin with a PROXY header (version 1 or 2) that names the visitor; all others are closed."),
+    row("tls.certificate", Kind::Path, "", "PEM file with the certificate and its chain, to speak TLS with visitors; needs tls.key. Read again when it changes."),
+    row("tls.key", Kind::Path, "", "PEM file with its private key."),
+    row("http2", Kind::Bool, "true", "Whether visitors may speak HTTP/2: by agreement in the TLS handshake, or in cleartext to whoever begins with it (h2c by prior knowledge)."),
     row("header_case", Kind::Choice(&["preserve", "lower"]), "preserve", "Whether the case of header names passes unchanged."),
     row("plain_way", Kind::Bool, "true", "Whether GET and HEAD without a body and without oddities are relayed as bytes, which is cheaper and keeps more of them; false: everything goes through hyper."),
     row("workers", Kind::Integer { min: 1, max: 1024 }, "", "Data-plane threads. Default: one per core, within the container's limit."),

@@ -16,6 +16,8 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::AsyncWriteExt;
 
 use super::forward::{Shared, forward};
+use super::front::Speaks;
+use super::http2::{self, Sniffed};
 use super::peer::Peer;
 use super::plain::{self, Next};
 use super::progress::{Progress, Watched};
@@ -42,25 +44,45 @@ pub fn builder(timeouts: &Timeouts, limits: &Limits, case: HeaderCase) -> http1:
 
 /// Serves one connection until it ends or the worker drains.
 /// `live` is dropped when it has ended.
-pub async fn serve<G>(mut socket: Socket, peer: Peer, shared: Rc<Shared>, live: G) {
+pub async fn serve<G>(mut socket: Socket, peer: Peer, speaks: Speaks, shared: Rc<Shared>, live: G) {
     let _live = live;
-    if !shared.plain_way {
-        return Box::pin(for_good(socket, Bytes::new(), peer, shared)).await;
+    if speaks == Speaks::Http2 {
+        return Box::pin(http2::serve(socket, Bytes::new(), peer, shared)).await;
     }
-    let mut read = Bytes::new();
+    if !shared.plain_way {
+        return Box::pin(without_plain(socket, peer, speaks, shared)).await;
+    }
+    let (mut read, mut first) = (Bytes::new(), true);
     loop {
         let prefix = match plain::serve(&mut socket, read, peer, &shared).await {
             Next::End => return,
+            Next::ForGood(prefix) if first && speaks == Speaks::Unknown && http2::is_announced_by(&prefix) => {
+                return Box::pin(http2::serve(socket, prefix, peer, shared)).await;
+            }
             // Whatever it may become, hyper has to go along with it.
             Next::ForGood(prefix) => return Box::pin(for_good(socket, prefix, peer, shared)).await,
             Next::Full(prefix) => prefix,
         };
+        first = false;
         // Boxed: what hyper needs is not kept for a connection that waits.
         match Box::pin(for_now(socket, prefix, peer, &shared)).await {
             Some(back) => (socket, read) = back,
             None => return,
         }
     }
+}
+
+/// Serves a connection with hyper from its first byte.
+async fn without_plain(mut socket: Socket, peer: Peer, speaks: Speaks, shared: Rc<Shared>) {
+    let mut read = Bytes::new();
+    if speaks == Speaks::Unknown {
+        match http2::sniff(&mut socket, &shared).await {
+            Some(Sniffed::Other(begun)) => read = begun,
+            Some(Sniffed::Preface(begun)) => return http2::serve(socket, begun, peer, shared).await,
+            None => return,
+        }
+    }
+    for_good(socket, read, peer, shared).await;
 }
 
 /// Serves all that follows on this connection with hyper.

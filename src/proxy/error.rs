@@ -4,6 +4,7 @@ use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 
 use super::body::ResponseBody;
+use super::tls;
 
 /// Whatever ends a body early.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -46,6 +47,10 @@ impl Failure {
     /// Status by RFC 9110 15.5 and 15.6, and the `Proxy-Status` error type of RFC 9209 2.3.
     fn parts(&self) -> (StatusCode, &'static str) {
         match self {
+            Self::Connect(error) if tls::is_certificate_trouble(error) => {
+                (StatusCode::BAD_GATEWAY, "tls_certificate_error")
+            }
+            Self::Connect(error) if tls::is_tls_trouble(error) => (StatusCode::BAD_GATEWAY, "tls_protocol_error"),
             Self::Connect(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
                 (StatusCode::BAD_GATEWAY, "connection_refused")
             }

@@ -217,7 +217,7 @@ impl Shared {
         RequestRecord {
             method: head.method.clone(),
             target: head.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned(),
-            https: peer.https || forwarded::visitor_is_on_https(trusted, &head.headers),
+            https: forwarded::visitor_is_on_https(peer.https, trusted, &head.headers),
             host: host.and_then(|host| host.to_str().ok()).unwrap_or_default().to_ascii_lowercase(),
             headers: head.headers.clone(),
             body: Captured::Aborted,

@@ -27,11 +27,14 @@ pub fn is_underscore_twin(name: &str) -> bool {
             .any(|own| own.eq_ignore_ascii_case(&name.replace('_', "-")))
 }
 
-/// Whether the visitor spoke https, as far as a trusted peer's `X-Forwarded-Proto` says.
+/// Whether the visitor spoke https: by a trusted peer's `X-Forwarded-Proto`, which knows of hops before it, else by what the
+/// peer speaks with us.
 #[must_use]
-pub fn visitor_is_on_https(trusted: bool, headers: &dyn Fields) -> bool {
-    trusted
-        && headers.first(&X_FORWARDED_PROTO).is_some_and(|line| line.split(|b| *b == b',').next().is_some_and(is_https))
+pub fn visitor_is_on_https(peer_speaks_tls: bool, trusted: bool, headers: &dyn Fields) -> bool {
+    match headers.first(&X_FORWARDED_PROTO).filter(|_| trusted) {
+        Some(line) => line.split(|b| *b == b',').next().is_some_and(is_https),
+        None => peer_speaks_tls,
+    }
 }
 
 fn is_https(value: &[u8]) -> bool {
@@ -173,10 +176,14 @@ mod tests {
     }
 
     #[test]
-    fn https_is_a_trusted_peers_word_only() {
+    fn https_is_a_trusted_peers_word_or_our_own_tls() {
         let mut headers = HeaderMap::new();
         headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("HTTPS, http"));
-        assert!(visitor_is_on_https(true, &headers));
-        assert!(!visitor_is_on_https(false, &headers));
+        assert!(visitor_is_on_https(false, true, &headers));
+        assert!(!visitor_is_on_https(false, false, &headers));
+        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
+        assert!(!visitor_is_on_https(true, true, &headers), "a balancer that speaks TLS with us alone");
+        assert!(visitor_is_on_https(true, false, &headers));
+        assert!(visitor_is_on_https(true, true, &HeaderMap::new()));
     }
 }

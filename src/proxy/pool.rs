@@ -18,14 +18,14 @@ use std::time::Duration;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::body::RequestBody;
+use super::dial::Dialer;
 use super::error::Failure;
 use super::socket::Socket;
-use crate::config::{HeaderCase, Limits, Timeouts, Upstream};
+use crate::config::{HeaderCase, Limits, Timeouts};
 use crate::metrics::ProxyCounts;
 
 /// Idle connections a worker keeps per way: enough for a burst of a browser's six connections from several visitors; a site's
@@ -40,7 +40,7 @@ const SHORTAGE: Duration = Duration::from_millis(20);
 
 /// One worker's connections to the site.
 pub struct Pool {
-    upstream: Upstream,
+    dialer: Dialer,
     timeouts: Timeouts,
     client: http1::Builder,
     /// With hyper on top.
@@ -84,7 +84,7 @@ impl Pool {
     /// An empty pool.
     #[must_use]
     pub fn new(
-        upstream: Upstream,
+        dialer: Dialer,
         timeouts: Timeouts,
         limits: &Limits,
         case: HeaderCase,
@@ -100,7 +100,7 @@ impl Pool {
             .allow_spaces_after_header_name_in_responses(true)
             .ignore_invalid_headers_in_responses(true);
         let (idle, bare) = (RefCell::default(), RefCell::default());
-        Rc::new(Self { upstream, timeouts, client, idle, bare, counts })
+        Rc::new(Self { dialer, timeouts, client, idle, bare, counts })
     }
 
     /// The most recently used idle connection that is still alive, or a new one.
@@ -157,9 +157,9 @@ impl Pool {
     /// Without a descriptor it waits for one: a form must not fail because of a shortage that passes.
     async fn dial(&self) -> io::Result<Socket> {
         loop {
-            match TcpStream::connect((self.upstream.host.as_str(), self.upstream.port)).await {
+            match self.dialer.dial().await {
                 Err(error) if matches!(error.raw_os_error(), Some(EMFILE | ENFILE)) => sleep(SHORTAGE).await,
-                dialled => return dialled.and_then(Socket::tcp),
+                dialled => return dialled,
             }
         }
     }

@@ -1,16 +1,18 @@
 //! The listener and its workers.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::{Arc, Once};
 
 use tokio::sync::watch;
 
+use super::dial::Dialer;
+use super::front::Front;
 use super::hooks::Hooks;
+use super::listener::Listener;
 use super::tee::Budget;
 use super::turns::Turns;
 use super::worker::Worker;
-use crate::config::Config;
+use crate::config::{Config, Listen};
 use crate::metrics::WorkerCounts;
 
 /// What a server needs.
@@ -25,6 +27,10 @@ pub struct Options {
     pub counts: Arc<WorkerCounts>,
     /// See [`super::forward::Shared`].
     pub proto_hint: Arc<Once>,
+    /// How visitors' connections begin.
+    pub front: Front,
+    /// How the site is reached.
+    pub dialer: Dialer,
 }
 
 /// How far a shutdown has got.
@@ -38,35 +44,33 @@ pub enum Phase {
 
 /// A running proxy.
 pub struct Server {
-    address: SocketAddr,
+    /// Its socket file is removed with it, after the last connection.
+    listener: Listener,
     phase: watch::Sender<Phase>,
     workers: Vec<Worker>,
 }
 
 impl Server {
-    /// Binds and starts all threads.
+    /// Starts all threads.
     ///
     /// # Errors
-    /// When the address cannot be bound or a thread cannot be made.
-    pub fn start(options: Options) -> io::Result<Self> {
-        let listener = StdListener::bind(options.config.listen)?;
-        listener.set_nonblocking(true)?;
-        let address = listener.local_addr()?;
+    /// When a thread cannot be made.
+    pub fn start(options: Options, listener: Listener) -> io::Result<Self> {
         let (phase, watched) = watch::channel(Phase::Serving);
         let count = options.config.workers.max(1);
         let (options, turns) = (Arc::new(options), Arc::new(Turns::new(count)));
         let workers = (0..count)
             .map(|index| {
-                Worker::start(index, Arc::clone(&options), listener.try_clone()?, Arc::clone(&turns), watched.clone())
+                Worker::start(index, Arc::clone(&options), listener.share()?, Arc::clone(&turns), watched.clone())
             })
             .collect::<io::Result<Vec<_>>>()?;
-        Ok(Self { address, phase, workers })
+        Ok(Self { listener, phase, workers })
     }
 
     /// Where it listens; the port is real even if 0 was asked for.
     #[must_use]
-    pub const fn address(&self) -> SocketAddr {
-        self.address
+    pub const fn place(&self) -> &Listen {
+        self.listener.place()
     }
 
     /// Stops accepting, lets open requests finish within `timeouts.drain`, and waits for the threads. `false` when one

@@ -2,14 +2,13 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::net::{SocketAddr, TcpListener as StdListener};
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime;
 use tokio::sync::{Notify, watch};
 use tokio::task::LocalSet;
@@ -19,6 +18,8 @@ use super::address::TrustedProxies;
 use super::connection;
 use super::drain::Drain;
 use super::forward::Shared;
+use super::front::{Front, Speaks};
+use super::listener::Handle;
 use super::peer::Peer;
 use super::pool::Pool;
 use super::server::{Options, Phase};
@@ -45,7 +46,7 @@ impl Worker {
     pub fn start(
         index: usize,
         options: Arc<Options>,
-        listener: StdListener,
+        listener: Handle,
         turns: Arc<Turns>,
         phase: watch::Receiver<Phase>,
     ) -> io::Result<Self> {
@@ -72,6 +73,7 @@ struct Floor {
     index: usize,
     turns: Arc<Turns>,
     shared: Rc<Shared>,
+    front: Rc<Front>,
     open: Rc<Open>,
 }
 
@@ -104,13 +106,8 @@ impl Floor {
         let counts = Arc::new(ProxyCounts::default());
         options.counts.register(Arc::clone(&counts));
         let config = &options.config;
-        let pool = Pool::new(
-            config.upstream.clone(),
-            config.timeouts,
-            &config.limits,
-            config.header_case,
-            Arc::clone(&counts),
-        );
+        let pool =
+            Pool::new(options.dialer.clone(), config.timeouts, &config.limits, config.header_case, Arc::clone(&counts));
         tokio::task::spawn_local(Rc::clone(&pool).tidy());
         let shared = Rc::new(Shared {
             hooks: Arc::clone(&options.hooks),
@@ -130,11 +127,11 @@ impl Floor {
             drain: Drain::default(),
             scratch: RefCell::default(),
         });
-        Self { index, turns, shared, open: Rc::default() }
+        Self { index, turns, shared, front: Rc::new(options.front.clone()), open: Rc::default() }
     }
 
     /// Accepts when it is this worker's turn, until the drain begins; then waits for what is open.
-    async fn serve(self, listener: StdListener, options: &Options, mut phase: watch::Receiver<Phase>) {
+    async fn serve(self, listener: Handle, options: &Options, mut phase: watch::Receiver<Phase>) {
         let limit = options.config.limits.max_connections;
         tokio::select! {
             () = self.take_turns(listener, limit) => {}
@@ -153,7 +150,7 @@ impl Floor {
         }
     }
 
-    async fn take_turns(&self, mut listener: StdListener, limit: usize) {
+    async fn take_turns(&self, mut listener: Handle, limit: usize) {
         loop {
             self.turns.wait(self.index).await;
             // Registered only for the turn: otherwise every connection would wake every worker.
@@ -168,8 +165,8 @@ impl Floor {
         }
     }
 
-    async fn take_turn(&self, listener: StdListener, limit: usize) -> io::Result<StdListener> {
-        let listener = TcpListener::from_std(listener)?;
+    async fn take_turn(&self, listener: Handle, limit: usize) -> io::Result<Handle> {
+        let listener = listener.register()?;
         let mut refused = false;
         loop {
             // At the limit new visitors wait in the kernel's queue instead of being turned away.
@@ -177,11 +174,11 @@ impl Floor {
                 sleep(FULL).await;
             }
             match listener.accept().await {
-                Ok((stream, peer)) => {
+                Ok((socket, peer)) => {
                     refused = false;
-                    self.accept(stream, peer);
+                    self.accept(socket, peer);
                     if self.turns.passes(self.index) {
-                        return listener.into_std();
+                        return listener.release();
                     }
                 }
                 Err(error) => {
@@ -195,15 +192,38 @@ impl Floor {
         }
     }
 
-    fn accept(&self, stream: TcpStream, peer: SocketAddr) {
+    fn accept(&self, socket: Socket, address: IpAddr) {
         self.shared.counts.connections.fetch_add(1, Ordering::Relaxed);
         self.turns.begin(self.index);
         self.open.count.set(self.open.count.get() + 1);
         let live = Live { index: self.index, turns: Arc::clone(&self.turns), open: Rc::clone(&self.open) };
-        // A socket that refuses the option is broken; its connection has ended.
-        let Ok(socket) = Socket::tcp(stream) else { return drop(live) };
-        // Given along instead of being held around it: a future that waits for another one is twice its size.
-        let serving = connection::serve(socket, Peer::clear(peer.ip()), Rc::clone(&self.shared), live);
-        tokio::task::spawn_local(serving);
+        let shared = Rc::clone(&self.shared);
+        if self.front.is_open() {
+            // Given along instead of being held around it: a future that waits for another one is twice its size.
+            let serving = connection::serve(socket, Peer::clear(address), self.front.clear(), shared, live);
+            tokio::task::spawn_local(serving);
+            return;
+        }
+        let front = Rc::clone(&self.front);
+        tokio::task::spawn_local(async move {
+            // Boxed: what a handshake needs is not kept for a connection that waits.
+            if let Some((socket, peer, speaks)) = Box::pin(admit(&front, socket, address, &shared)).await {
+                connection::serve(socket, peer, speaks, shared, live).await;
+            }
+        });
     }
+}
+
+/// `None`: the connection is closed without a word; there is nothing yet that an answer could be to.
+async fn admit(front: &Front, socket: Socket, address: IpAddr, shared: &Shared) -> Option<(Socket, Peer, Speaks)> {
+    let admitted = tokio::select! {
+        admitted = front.admit(socket, address) => admitted,
+        () = shared.drain.begun() => return None,
+    };
+    admitted
+        .inspect_err(|refused| {
+            shared.counts.refused_connections.fetch_add(1, Ordering::Relaxed);
+            front.complain(address, refused);
+        })
+        .ok()
 }

@@ -240,7 +240,9 @@ impl InProcess {
 
     fn run(dir: tempfile::TempDir, config: Config) -> Self {
         let sidecar = Sidecar::start(config.clone()).expect("the sidecar starts");
-        Self { address: sidecar.address(), admin: sidecar.admin_address(), sidecar: Some(sidecar), dir, config }
+        // Without an address it listens on a file, and its tests know which.
+        let address = sidecar.place().tcp().unwrap_or_else(|| ([0, 0, 0, 0], 0).into());
+        Self { address, admin: sidecar.admin_address(), sidecar: Some(sidecar), dir, config }
     }
 
     /// Stopped and started again, with the same store.
@@ -284,13 +286,13 @@ impl Process {
     /// Starts it and collects what it writes to stderr. It gets a process group of its own, so that its children (PHP's
     /// workers, the browser) end with it.
     pub fn start(command: &mut Command) -> Self {
-        let mut child = command
-            .process_group(0)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
+        Self::start_with_stdin(command.stdin(Stdio::null()))
+    }
+
+    /// The same, with whatever the command has for its input.
+    pub fn start_with_stdin(command: &mut Command) -> Self {
+        let mut child =
+            command.process_group(0).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the program starts");
         let stderr = child.stderr.take().expect("stderr is piped");
         let lines = Arc::new(Mutex::new(Vec::new()));
         let collected = Arc::clone(&lines);

@@ -182,7 +182,7 @@ fn job(shared: &Shared, peer: Peer, trusted: bool, bytes: &[u8], plain: &Plain<'
     let record = || RequestRecord {
         method: method.clone(),
         target: plain.target.to_owned(),
-        https: peer.https || forwarded::visitor_is_on_https(trusted, lines),
+        https: forwarded::visitor_is_on_https(peer.https, trusted, lines),
         host: plain.host.to_ascii_lowercase(),
         headers: lines.to_map(),
         body: Captured::Aborted,

@@ -109,6 +109,10 @@ async fn ask_over(
                     Poll::Pending => return visitor.poll_wait(cx),
                 }
             }
+            // TLS keeps what it has not been able to send; it goes on as soon as there is room.
+            if let Poll::Ready(Err(error)) = Pin::new(&mut site).poll_flush(cx) {
+                return Poll::Ready(Err(broken(error)));
+            }
             let mut scratch = shared.scratch.borrow_mut();
             let scratch = &mut *scratch;
             let mut buf = ReadBuf::new(&mut scratch.input);
