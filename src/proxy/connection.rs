@@ -52,18 +52,18 @@ pub async fn serve<G>(mut socket: Socket, peer: Peer, speaks: Speaks, shared: Rc
     if !shared.plain_way {
         return Box::pin(without_plain(socket, peer, speaks, shared)).await;
     }
-    let (mut read, mut first) = (Bytes::new(), true);
+    let (mut read, mut may_be_http2) = (Bytes::new(), speaks == Speaks::Unknown);
     loop {
-        let prefix = match plain::serve(&mut socket, read, peer, &shared).await {
+        let prefix = match plain::serve(&mut socket, read, peer, &mut may_be_http2, &shared).await {
             Next::End => return,
-            Next::ForGood(prefix) if first && speaks == Speaks::Unknown && http2::is_announced_by(&prefix) => {
+            Next::ForGood(prefix) if may_be_http2 && http2::is_announced_by(&prefix) => {
                 return Box::pin(http2::serve(socket, prefix, peer, shared)).await;
             }
             // Whatever it may become, hyper has to go along with it.
             Next::ForGood(prefix) => return Box::pin(for_good(socket, prefix, peer, shared)).await,
             Next::Full(prefix) => prefix,
         };
-        first = false;
+        may_be_http2 = false;
         // Boxed: what hyper needs is not kept for a connection that waits.
         match Box::pin(for_now(socket, prefix, peer, &shared)).await {
             Some(back) => (socket, read) = back,

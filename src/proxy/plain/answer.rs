@@ -97,7 +97,7 @@ fn parser() -> ParserConfig {
 }
 
 fn answer(response: &Response<'_, '_>, length: usize, is_head: bool) -> Result<Answer, Invalid> {
-    let (Some(status), Some(version)) = (response.code, response.version) else {
+    let (Some(status @ 100..), Some(version)) = (response.code, response.version) else {
         return Err(Invalid("its head is malformed"));
     };
     let (mut lengths, mut trouble, mut coding, mut keep) = (None, None, None, version == 1);
@@ -263,6 +263,7 @@ mod tests {
             assert_eq!(found.map_err(|_| ()), expected.map(Some), "{head}");
         }
         assert_eq!(looked("HTTP/1.1 200 OK\r\nX: y\r\n", false), Ok(None));
+        assert!(looked("HTTP/1.1 099 Low\r\n\r\n", false).is_err());
         let old = looked("HTTP/1.0 200 OK\r\nContent-Length: 1\r\nConnection: keep-alive\r\n\r\n", false);
         assert_eq!(old, Ok(Some((200, Framing::Length(1), false))), "an old server's connection is not used again");
     }

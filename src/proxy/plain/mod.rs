@@ -57,8 +57,8 @@ pub struct Visitor<'s> {
     trusted: bool,
 }
 
-/// Serves plain requests until one comes that is not, or the connection ends.
-pub async fn serve(socket: &mut Socket, read: Bytes, peer: Peer, shared: &Rc<Shared>) -> Next {
+/// Serves plain requests until one comes that is not, or the connection ends. `untouched` is cleared by the first of them.
+pub async fn serve(socket: &mut Socket, read: Bytes, peer: Peer, untouched: &mut bool, shared: &Rc<Shared>) -> Next {
     let timeouts = &shared.timeouts;
     let tick = timeouts.header_read.min(timeouts.response).min(timeouts.body_stall);
     let trusted = shared.trusted.contains(peer.address);
@@ -89,7 +89,10 @@ pub async fn serve(socket: &mut Socket, read: Bytes, peer: Peer, shared: &Rc<Sha
             .await
         };
         let job = match step {
-            Some(Step::Go(job)) => job,
+            Some(Step::Go(job)) => {
+                *untouched = false;
+                job
+            }
             Some(Step::Leave(next)) => return next,
             None => return Next::End,
         };
