@@ -106,6 +106,10 @@ struct Whole {
 
 fn answers(bytes: &[u8], is_head: bool) {
     let (plain, full) = (on_the_plain_way(bytes, is_head), on_the_full_way(bytes, is_head));
+    // hyper overlooks control bytes in chunk extensions (RFC 9112 7.1.1 has none); the plain way does not.
+    if plain.is_none() && bytes.iter().any(|byte| byte.is_ascii_control() && !b"\t\r\n".contains(byte)) {
+        return;
+    }
     assert_eq!(plain, full, "HEAD: {is_head}, {:?}", String::from_utf8_lossy(bytes));
 }
 

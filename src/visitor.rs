@@ -1,5 +1,9 @@
 //! Visitors who are no visitors: crawlers, previews, monitors, by what they call themselves.
 
+use std::sync::LazyLock;
+
+use aho_corasick::AhoCorasick;
+
 /// Parts of the user agents of known programs, lower case. A browser's user agent has none of them.
 const CRAWLERS: &[&str] = &[
     // What most of them call themselves, in some form: `Googlebot/2.1`, `AhrefsBot`, `Baiduspider`.
@@ -51,10 +55,26 @@ const CRAWLERS: &[&str] = &[
 /// are not judged: forms are posted by them, too.
 #[must_use]
 pub fn is_crawler(user_agent: &str) -> bool {
-    // A name at the very end: `DuckDuckBot`. Cubot makes phones.
-    let agent = user_agent.trim().to_ascii_lowercase().replace("cubot", "");
-    agent.ends_with("bot") || CRAWLERS.iter().any(|part| agent.contains(part))
+    let agent = user_agent.trim().as_bytes();
+    // Cubot makes phones.
+    let is_phone =
+        |at: usize| agent.get(at.saturating_sub(2)..at).is_some_and(|maker| maker.eq_ignore_ascii_case(b"cu"));
+    let name_at = agent.len().saturating_sub(3);
+    // A name at the very end: `DuckDuckBot`.
+    let is_named = agent.get(name_at..).is_some_and(|end| end.eq_ignore_ascii_case(b"bot")) && !is_phone(name_at);
+    is_named
+        || PARTS.as_ref().is_some_and(|parts| {
+            let mut found = parts.find_overlapping_iter(agent);
+            found.any(|part| {
+                CRAWLERS.get(part.pattern().as_usize()).is_some_and(|p| !p.starts_with("bot"))
+                    || !is_phone(part.start())
+            })
+        })
 }
+
+/// All of them at once: a landing is looked at on the data path. `None` only if they were too many for the automaton's limits.
+static PARTS: LazyLock<Option<AhoCorasick>> =
+    LazyLock::new(|| AhoCorasick::builder().ascii_case_insensitive(true).build(CRAWLERS).ok());
 
 #[cfg(test)]
 mod tests {
@@ -62,6 +82,7 @@ mod tests {
 
     #[test]
     fn crawlers_call_themselves_so_and_browsers_do_not() {
+        assert!(super::PARTS.is_some());
         for agent in [
             "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
             "Mozilla/5.0 (Linux; Android 6.0.1; Nexus 5X) AppleWebKit/537.36 Chrome/141.0 Mobile Safari/537.36 (compatible; Googlebot/2.1)",

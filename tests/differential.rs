@@ -134,7 +134,10 @@ fn comparable(mut outcome: Outcome, site_sent_date: bool) -> Outcome {
         got.fields.remove("content-length");
         // hyper joins its lines, and leaves it out of what has no chunks.
         got.fields.remove("trailer");
-        if !site_sent_date && let Some(date) = got.fields.get_mut("date") {
+        let is_ours = got.fields.contains_key("proxy-status") || status == "400";
+        if (!site_sent_date || is_ours)
+            && let Some(date) = got.fields.get_mut("date")
+        {
             *date = vec!["now".to_owned()];
         }
         // A standard reason may be spelled out where the site sent none, and one outside ASCII is lost.

@@ -35,7 +35,9 @@ pub fn builder(timeouts: &Timeouts, limits: &Limits, case: HeaderCase) -> http1:
         .header_read_timeout(timeouts.header_read)
         .preserve_header_case(case == HeaderCase::Preserve)
         .max_headers(limits.max_headers)
+        // The first is a bound for hyper's buffer, which it exceeds by a read; the second is exact.
         .max_buf_size(limits.max_head_bytes)
+        .max_header_size(limits.max_head_bytes)
         // A visitor who goes away must be noticed at once, so that the site can stop; the price is that a client that
         // half-closes before its answer gets none, as with nginx and HAProxy.
         .half_close(false);

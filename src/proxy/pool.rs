@@ -95,6 +95,7 @@ impl Pool {
             .preserve_header_case(case == HeaderCase::Preserve)
             .max_headers(limits.max_headers)
             .max_buf_size(limits.max_head_bytes)
+            .max_header_size(limits.max_head_bytes)
             // What old CGI scripts print (RFC 9112 5.1, 5.2): accepted and repaired instead of answered with 502.
             .allow_obsolete_multiline_headers_in_responses(true)
             .allow_spaces_after_header_name_in_responses(true)

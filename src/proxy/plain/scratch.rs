@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// One read. Large enough that a download costs few system calls, small enough to stay in the cache.
-const INPUT: usize = 64 * 1024;
+const INPUT: usize = 256 * 1024;
 /// A head with a small body; what an exchange needs beyond that is given back after it.
 const OUTPUT: usize = 16 * 1024;
 
