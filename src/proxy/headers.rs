@@ -185,11 +185,12 @@ pub fn length_is_clear(headers: &HeaderMap) -> bool {
     let mut lines = headers.get_all(CONTENT_LENGTH).iter();
     match (lines.next(), lines.next()) {
         (None, _) => true,
-        (Some(line), None) if is_number(line.as_bytes()) => true,
+        (Some(line), None) if number(line.as_bytes()).is_some() => true,
         _ => {
             let lines = headers.get_all(CONTENT_LENGTH).iter();
             let mut lengths = lines.flat_map(|line| line.as_bytes().split(|b| *b == b',')).map(<[u8]>::trim_ascii);
-            lengths.next().is_some_and(|first| is_number(first) && lengths.all(|other| other == first))
+            let first = lengths.next().and_then(number);
+            first.is_some() && lengths.all(|other| number(other) == first)
         }
     }
 }
@@ -204,7 +205,7 @@ pub fn repair_answer_framing(headers: &mut HeaderMap) {
     }
     let mut lines = headers.get_all(CONTENT_LENGTH).iter();
     let Some(first) = lines.next() else { return };
-    if lines.next().is_some() || !is_number(first.as_bytes()) {
+    if lines.next().is_some() || number(first.as_bytes()).is_none() {
         let length = tokens(headers, &CONTENT_LENGTH).next();
         if let Some(length) = length.and_then(|length| HeaderValue::from_bytes(&length).ok()) {
             headers.insert(CONTENT_LENGTH, length);
@@ -212,8 +213,11 @@ pub fn repair_answer_framing(headers: &mut HeaderMap) {
     }
 }
 
-fn is_number(text: &[u8]) -> bool {
-    !text.is_empty() && text.iter().all(u8::is_ascii_digit)
+/// Digits and nothing else (RFC 9110 8.6).
+#[must_use]
+pub fn number(text: &[u8]) -> Option<u64> {
+    let digits = text.iter().all(u8::is_ascii_digit).then(|| std::str::from_utf8(text).ok())??;
+    digits.parse().ok()
 }
 
 /// Whether only this proxy may use that name, or one that CGI cannot tell from it.

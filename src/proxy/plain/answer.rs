@@ -142,10 +142,7 @@ fn is(line: &Header<'_>, name: &http::HeaderName) -> bool {
 fn content_length(value: &[u8]) -> Option<u64> {
     let mut length = None;
     for part in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
-        if part.is_empty() || !part.iter().all(u8::is_ascii_digit) {
-            return None;
-        }
-        let number = std::str::from_utf8(part).ok()?.parse().ok()?;
+        let number = headers::number(part)?;
         if length.replace(number).is_some_and(|before| before != number) {
             return None;
         }
