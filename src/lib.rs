@@ -22,6 +22,7 @@ mod glob;
 pub mod intake;
 pub mod landing;
 pub mod lead;
+pub mod memory;
 pub mod metrics;
 pub mod outbox;
 pub mod proxy;

@@ -16,6 +16,7 @@ use crate::delivery::Delivery;
 use crate::intake::{Intake, LeadPlane, Reports, Secrets};
 use crate::lead::event_id::IdSecret;
 use crate::lead::normalize;
+use crate::memory;
 use crate::metrics::{Kind, Sample, WorkerCounts};
 use crate::outbox::{Outbox, StoreError, StoreUrl};
 use crate::proxy::dial::Dialer;
@@ -152,6 +153,8 @@ impl Sidecar {
         let proto_hint = Arc::new(Once::new());
         let options = Options { config, hooks: intake, budget, counts, proto_hint, front, dialer };
         let server = Server::start(options, listener)?;
+        // What reading the metadata of phone numbers took.
+        memory::give_back();
         ready.store(true, Ordering::Release);
         Ok(Self {
             server,

@@ -25,11 +25,14 @@ use super::pool::Pool;
 use super::server::{Options, Phase};
 use super::socket::Socket;
 use super::turns::Turns;
+use crate::memory::{self, Tide};
 use crate::metrics::ProxyCounts;
 
 /// How long the listener rests when the kernel refuses a connection (out of descriptors or memory): ending would turn a
 /// shortage into an outage, and trying again at once would burn the CPU.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
+/// How often it is looked whether many connections have gone.
+const EBB: Duration = Duration::from_secs(2);
 /// How often a listener at the limit of connections looks whether there is room again.
 const FULL: Duration = Duration::from_millis(10);
 
@@ -127,7 +130,9 @@ impl Floor {
             drain: Drain::default(),
             scratch: RefCell::default(),
         });
-        Self { index, turns, shared, front: Rc::new(options.front.clone()), open: Rc::default() }
+        let open = Rc::default();
+        tokio::task::spawn_local(Self::ebb(Rc::clone(&open)));
+        Self { index, turns, shared, front: Rc::new(options.front.clone()), open }
     }
 
     /// Accepts when it is this worker's turn, until the drain begins; then waits for what is open.
@@ -146,6 +151,17 @@ impl Floor {
                 () = self.open.none.notified() => {}
                 () = sleep(Duration::from_millis(50)) => {}
                 () = &mut deadline => break,
+            }
+        }
+    }
+
+    /// Gives the memory of connections back that have gone.
+    async fn ebb(open: Rc<Open>) {
+        let mut tide = Tide::default();
+        loop {
+            sleep(EBB).await;
+            if tide.is_out(open.count.get()) {
+                memory::give_back();
             }
         }
     }

@@ -120,7 +120,10 @@ fn answer(response: &Response<'_, '_>, length: usize, is_head: bool) -> Result<A
             _ => {}
         }
     }
-    if let (Some(trouble), None) = (trouble, coding) {
+    // An answer before the answer has no body, whatever it says; it goes no further.
+    if status >= 200
+        && let (Some(trouble), None) = (trouble, coding)
+    {
         return Err(trouble);
     }
     let framing = match (coding, lengths) {
