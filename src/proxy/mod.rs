@@ -19,6 +19,7 @@ pub mod fields;
 pub mod forward;
 pub mod forwarded;
 pub mod front;
+pub mod guarded;
 pub mod headers;
 pub mod hooks;
 pub mod http2;

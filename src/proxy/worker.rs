@@ -19,6 +19,7 @@ use super::connection;
 use super::drain::Drain;
 use super::forward::Shared;
 use super::front::{Front, Speaks};
+use super::guarded::Guarded;
 use super::listener::Handle;
 use super::peer::Peer;
 use super::pool::Pool;
@@ -113,7 +114,7 @@ impl Floor {
             Pool::new(options.dialer.clone(), config.timeouts, &config.limits, config.header_case, Arc::clone(&counts));
         tokio::task::spawn_local(Rc::clone(&pool).tidy());
         let shared = Rc::new(Shared {
-            hooks: Arc::clone(&options.hooks),
+            hooks: Arc::new(Guarded::new(Arc::clone(&options.hooks))),
             pool,
             trusted: TrustedProxies::new(config.trusted_proxies.clone(), config.client_ip_header.clone()),
             forwarded_headers: config.forwarded_headers,

@@ -121,7 +121,7 @@ impl Chunks {
                 }
                 State::Extension(value)
             }
-            (State::SizeEnd(0), b'\n') => State::Trailer,
+            (State::SizeEnd(0) | State::TrailerLf, b'\n') => State::Trailer,
             (State::SizeEnd(value), b'\n') => State::Data(value),
             (State::DataCr, b'\r') => State::DataLf,
             (State::DataLf, b'\n') => State::Size(0, 0),
@@ -130,7 +130,6 @@ impl Chunks {
             (State::TrailerName, b':') => self.trailer(State::TrailerValue)?,
             (State::TrailerValue, _) if is_text(byte) => self.trailer(State::TrailerValue)?,
             (State::Trailer | State::TrailerName, _) if is_token(byte) => self.trailer(State::TrailerName)?,
-            (State::TrailerLf, b'\n') => State::Trailer,
             (State::LastLf, b'\n') => State::Ended,
             _ => return Err(Malformed),
         })
