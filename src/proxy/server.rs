@@ -44,7 +44,7 @@ pub enum Phase {
 
 /// A running proxy.
 pub struct Server {
-    /// Its socket file is removed with it, after the last connection.
+    /// Its socket file is removed with it, when the drain begins.
     listener: Listener,
     phase: watch::Sender<Phase>,
     workers: Vec<Worker>,
@@ -77,8 +77,11 @@ impl Server {
     /// of them panicked.
     #[must_use]
     pub fn drain(self) -> bool {
-        self.phase.send_replace(Phase::Draining);
+        let Self { listener, phase, workers } = self;
+        phase.send_replace(Phase::Draining);
+        // Or the kernel would go on letting visitors in whom nobody serves.
+        drop(listener);
         // All are waited for, whatever became of the first.
-        self.workers.into_iter().map(Worker::join).fold(true, |all, fine| all & fine)
+        workers.into_iter().map(Worker::join).fold(true, |all, fine| all & fine)
     }
 }
