@@ -7,12 +7,18 @@
 /// Connections that must have gone before it is worth asking: less than a MiB would come of it.
 const WORTH: usize = 500;
 
-/// Gives all free pages back. Takes milliseconds, in which whoever allocates may wait. Elsewhere than with glibc it does nothing.
+/// Below glibc's threshold for memory that is mapped by itself, above the one from which a free looks at the end of the heap.
+const PROBE: usize = 96 * 1024;
+
+/// Gives all free pages back, with the end of this thread's heap. Takes milliseconds, in which whoever allocates may wait.
+/// Elsewhere than with glibc it does nothing.
 #[allow(unsafe_code, reason = "a call of the C library that nobody has wrapped; see SAFETY")]
 pub fn give_back() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: it takes a number, touches free memory only, and takes the allocator's own locks.
     let _ = unsafe { libc::malloc_trim(0) };
+    // What is free at the end of a thread's heap is left out of that; it goes when something large is freed next to it.
+    drop(std::hint::black_box(Vec::<u8>::with_capacity(PROBE)));
 }
 
 /// Watches how many connections are open, and says when their memory should be given back.
