@@ -118,7 +118,8 @@ async fn ask_over(
             let mut buf = ReadBuf::new(&mut scratch.input);
             let received = match Pin::new(&mut site).poll_read(cx, &mut buf) {
                 Poll::Ready(Ok(())) => buf.filled().len(),
-                Poll::Ready(Err(error)) if head.is_empty() => return Poll::Ready(Err(broken(error))),
+                // Before the first byte of an answer; after it, nothing may be sent again.
+                Poll::Ready(Err(error)) if head.is_empty() && interim == 0 => return Poll::Ready(Err(broken(error))),
                 Poll::Ready(Err(_)) => 0,
                 Poll::Pending => return visitor.poll_wait(cx),
             };
