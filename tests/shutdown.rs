@@ -136,7 +136,7 @@ fn a_second_signal_ends_it_at_once() {
     assert!(sidecar.ended().is_none(), "somebody waits for an answer");
     signal(&sidecar);
     assert_eq!(exit_code(&mut sidecar), Some(0));
-    assert!(sidecar.output().contains("second signal"), "{}", sidecar.output());
+    wait_until("the reason to be printed", || sidecar.output().contains("second signal"));
 }
 
 #[test]

@@ -60,7 +60,10 @@ fn run_logged(mut loaded: Loaded, sources: Sources) -> Exit {
             return Exit::Software;
         }
     };
-    match runtime.block_on(serve(sidecar, loaded, sources)) {
+    let served = runtime.block_on(serve(sidecar, loaded, sources));
+    // After a second signal somebody is still stopping; he is not waited for.
+    runtime.shutdown_background();
+    match served {
         Ok(exit) => exit,
         Err(error) => {
             complain(&format!("signals cannot be received: {error}"));
@@ -108,7 +111,7 @@ async fn serve(sidecar: Sidecar, mut loaded: Loaded, sources: Sources) -> io::Re
         }
         () = either(&mut terminate, &mut interrupt) => {
             tracing::warn!("second signal: ended before everything was finished; what was committed is on disk");
-            std::process::exit(0)
+            Ok(Exit::Fine)
         }
     }
 }
