@@ -129,6 +129,20 @@ impl Upstream {
     }
 }
 
+impl Upstream {
+    /// Its own name, as a Host field has it: for requests that name no host.
+    #[must_use]
+    pub fn authority(&self) -> String {
+        match self {
+            Self::Tcp { host, port, tls } => {
+                let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+                if *port == if *tls { 443 } else { 80 } { host } else { format!("{host}:{port}") }
+            }
+            Self::Unix(_) => "localhost".to_owned(),
+        }
+    }
+}
+
 impl fmt::Display for Upstream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -153,6 +167,19 @@ fn socket_path(path: &str) -> Result<PathBuf, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_name_of_a_site_has_its_port_where_it_is_not_the_usual_one() {
+        for (upstream, name) in [
+            ("http://127.0.0.1:8000", "127.0.0.1:8000"),
+            ("http://shop.internal:80", "shop.internal"),
+            ("https://shop.internal", "shop.internal"),
+            ("https://[::1]:80", "[::1]:80"),
+            ("unix:/run/site.sock", "localhost"),
+        ] {
+            assert_eq!(Upstream::parse(upstream).unwrap().authority(), name);
+        }
+    }
 
     #[test]
     fn upstreams_are_http_hosts_with_or_without_tls_or_sockets() {

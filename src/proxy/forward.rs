@@ -64,6 +64,8 @@ pub struct Shared {
     pub proto_hint: Arc<std::sync::Once>,
     /// Whether requests may take the plain way.
     pub plain_way: bool,
+    /// The site's own name, for requests of HTTP/1.0 that name no host.
+    pub site: Option<HeaderValue>,
     /// hyper's settings for visitors' connections.
     pub server: http1::Builder,
     /// Tells connections of the end.
@@ -283,6 +285,10 @@ fn clean_request(
     headers::strip_reserved(&mut head.headers, &shared.reserved);
     if shared.forwarded_headers == ForwardedHeaders::Update {
         forwarded::update(&mut head.headers, peer, trusted, host);
+    }
+    // HTTP/1.0 need not name a host, HTTP/1.1 must (RFC 9112 3.2), and sites refuse it otherwise.
+    if let (None, Some(site)) = (host, &shared.site) {
+        head.headers.insert(HOST, site.clone());
     }
     if let Some(protocol) = wanted_upgrade {
         head.headers.insert(UPGRADE, protocol);

@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use http::HeaderValue;
 use tokio::runtime;
 use tokio::sync::{Notify, watch};
 use tokio::task::LocalSet;
@@ -127,6 +128,7 @@ impl Floor {
             counts,
             proto_hint: Arc::clone(&options.proto_hint),
             plain_way: config.plain_way,
+            site: HeaderValue::from_str(&config.upstream.authority()).ok(),
             server: connection::builder(&config.timeouts, &config.limits, config.header_case),
             drain: Drain::default(),
             scratch: RefCell::default(),

@@ -22,7 +22,7 @@ fn strangers_are_overwritten() {
         arrives(
             "a host where there is none",
             "GET / HTTP/1.0|X-Forwarded-Host: evil.example||",
-            "GET / HTTP/1.1|X-Forwarded-For: 127.0.0.1|X-Forwarded-Proto: http||",
+            "GET / HTTP/1.1|Host: site|X-Forwarded-For: 127.0.0.1|X-Forwarded-Proto: http||",
         )
         .then(crate::stage::OK, "HTTP/1.0 200 OK|Content-Length: 2||ok"),
         arrives(

@@ -76,8 +76,9 @@ impl Stage {
         let (heard, answer) = (Arc::<Mutex<Vec<String>>>::default(), Arc::<Mutex<Vec<u8>>>::default());
         let (notes, says) = (Arc::clone(&heard), Arc::clone(&answer));
         let site = Site::raw(move |mut stream| {
+            let own = stream.local_addr().unwrap().to_string();
             loop {
-                match read(&mut stream, false) {
+                match read(&mut stream, false).map(|request| request.naming(&own)) {
                     Ok(request) => {
                         let fields = crate::message::by_name(&request.fields);
                         notes.lock().unwrap().push(format!(

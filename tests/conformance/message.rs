@@ -57,6 +57,12 @@ impl Message {
         text(&self.body)
     }
 
+    /// With the site's own address, which is another in every run, as `site`.
+    pub fn naming(mut self, own: &str) -> Self {
+        self.fields.iter_mut().filter(|(_, value)| value == own).for_each(|(_, value)| *value = "site".to_owned());
+        self
+    }
+
     pub fn drop(&mut self, name: &str) {
         self.fields.retain(|(n, _)| !n.eq_ignore_ascii_case(name));
     }

@@ -134,8 +134,9 @@ impl Stage {
 }
 
 fn play(mut stream: TcpStream, script: &Mutex<Script>) {
+    let own = stream.local_addr().unwrap().to_string();
     loop {
-        match read(&mut stream, false) {
+        match read(&mut stream, false).map(|request| request.naming(&own)) {
             Ok(request) => {
                 let (answer, closes) = {
                     let mut script = script.lock().unwrap();

@@ -5,7 +5,7 @@ use std::io::Write;
 
 use crate::message::read;
 use crate::stage::both_ways;
-use crate::support::{Site, answer, connect};
+use crate::support::{Site, answer, connect, send};
 
 #[test]
 fn origin_form_passes_byte_for_byte() {
@@ -149,10 +149,6 @@ fn host_passes_as_it_is_when_there_is_exactly_one() {
         refused("none, of a POST", "POST / HTTP/1.1|Content-Length: 1||x", "400"),
         refused("two", "GET / HTTP/1.1|Host: a|Host: b||", "400"),
         refused("the same twice", "GET / HTTP/1.1|Host: a|Accept: x|host: a||", "400"),
-        Case {
-            gets: "HTTP/1.0 200 OK|Content-Length: 2||ok",
-            ..arrives("HTTP/1.0 needs none", "GET / HTTP/1.0||", "GET / HTTP/1.1||")
-        },
         refused("HTTP/1.0 with two", "GET / HTTP/1.0|Host: a|Host: b||", "400"),
     ]);
 }
@@ -173,4 +169,17 @@ fn a_host_that_names_no_host_is_refused() {
         refused("a control character", "GET / HTTP/1.1|Host: a\u{1}||", "400"),
         refused("of HTTP/1.0 too", "GET / HTTP/1.0|Host: a b||", "400"),
     ]);
+}
+
+/// RFC 9112 3.2: it need not name one, but it goes on as HTTP/1.1, which must; sites refuse that otherwise.
+#[test]
+fn a_request_of_http_1_0_that_names_no_host_gets_the_sites_own() {
+    let (site, received) = Site::new(|_| answer("200 OK", &[], "ok"));
+    let own = site.address.to_string();
+    both_ways(&site, &[], |proxy| {
+        assert_eq!(send(proxy.address, b"GET / HTTP/1.0\r\n\r\n").status(), 200);
+        let seen = received.next();
+        assert_eq!((seen.first_line(), seen.all("host")), ("GET / HTTP/1.1", vec![own.as_str()]));
+        assert_eq!(seen.header("x-forwarded-host"), None);
+    });
 }
