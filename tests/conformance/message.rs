@@ -59,7 +59,7 @@ impl Message {
 
     /// With the site's own address, which is another in every run, as `site`.
     pub fn naming(mut self, own: &str) -> Self {
-        self.fields.iter_mut().filter(|(_, value)| value == own).for_each(|(_, value)| *value = "site".to_owned());
+        self.fields.iter_mut().filter(|(_, value)| value == own).for_each(|(_, value)| "site".clone_into(value));
         self
     }
 
