@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -11,11 +12,14 @@ use std::time::{Duration, Instant};
 /// The contestant's core, and the one for everything else.
 pub const CORES: (&str, &str) = ("0", "1");
 
-/// A program that ends with its owner.
+/// A program that ends with its owner, and the children it has made: it leads a process group.
 pub struct Process(pub Child);
 
 impl Drop for Process {
     fn drop(&mut self) {
+        // nginx's worker would outlive its master.
+        let group = format!("kill -s KILL -- -{}", self.0.id());
+        let _ = Command::new("sh").args(["-c", &group]).stderr(Stdio::null()).status();
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -75,6 +79,7 @@ pub fn pinned(core: &str, program: &str, args: &[&str]) -> Process {
         .args(["-c", core, program])
         .args(args)
         .env("PATH", format!("{}:/usr/sbin", std::env::var("PATH").unwrap_or_default()))
+        .process_group(0)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -117,6 +122,7 @@ pub fn start_sidecar_with(dir: &Path, name: &str, origin: u16, graph: &str, more
         .args(["--store", &format!("sqlite:{}", dir.join(format!("{name}.db")).display())])
         .args(more)
         .env("CAPI_ACCESS_TOKEN", "bench")
+        .process_group(0)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
