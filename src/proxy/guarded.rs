@@ -62,8 +62,19 @@ impl Hooks for Guarded {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream};
+    use std::sync::Once;
+    use std::thread;
+
     use super::*;
+    use crate::config::{Purpose, Sources, load};
     use crate::exchange::{Captured, UnixMillis};
+    use crate::proxy::dial::Dialer;
+    use crate::proxy::front::Front;
+    use crate::proxy::listener::Listener;
+    use crate::proxy::server::{Options, Server};
+    use crate::proxy::tee::Budget;
     use http::Method;
 
     struct Faulty;
@@ -118,5 +129,53 @@ mod tests {
         assert!(hooks.hand_over(&request).is_empty() && !hooks.reads_answer(&answer));
         assert!(hooks.reads_page(&PageAddress::joined("a", "/"), &answer).is_none());
         assert!(hooks.complete(Exchange { request, response: None }, Vec::new()).is_none());
+    }
+
+    #[test]
+    fn visitors_get_their_pages_whatever_the_listener_does() {
+        let site = TcpListener::bind("127.0.0.1:0").unwrap();
+        let upstream = format!("http://{}", site.local_addr().unwrap());
+        thread::spawn(move || {
+            for mut stream in site.incoming().flatten() {
+                thread::spawn(move || {
+                    let mut read = [0; 4096];
+                    while stream.read(&mut read).is_ok_and(|length| length > 0) {
+                        let page = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 4\r\n\r\npage";
+                        stream.write_all(page).unwrap();
+                    }
+                });
+            }
+        });
+        let flags = [("upstream", &*upstream), ("listen", "127.0.0.1:0"), ("pixel-id", "1234567890"), ("workers", "1")];
+        let flags = flags.map(|(name, value)| (name.to_owned(), vec![value.to_owned()])).into();
+        let env = [("CAPI_ACCESS_TOKEN".to_owned(), "test-token".to_owned())].into();
+        let config = load(&Sources { file: None, env, flags }, Purpose::Run).unwrap().config;
+        let listener = Listener::open(&config.listen).unwrap();
+        let options = Options {
+            hooks: Arc::new(Faulty),
+            budget: Budget::new(1 << 20),
+            counts: Arc::default(),
+            proto_hint: Arc::new(Once::new()),
+            front: Front::new(&config).unwrap(),
+            dialer: Dialer::new(config.upstream.clone(), &[]).unwrap(),
+            config,
+        };
+        let server = Server::start(options, listener).unwrap();
+        let address = server.place().to_string();
+        let form = "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 3\r\n\r\na=b";
+        for request in ["GET / HTTP/1.1\r\nHost: a\r\n\r\n", &format!("POST / HTTP/1.1\r\nHost: a\r\n{form}")] {
+            let mut visitor = TcpStream::connect(&address).unwrap();
+            visitor.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
+            visitor.write_all(request.as_bytes()).unwrap();
+            let mut reply = Vec::new();
+            while !reply.ends_with(b"page") {
+                let mut piece = [0; 1024];
+                let read = visitor.read(&mut piece).unwrap();
+                assert!(read > 0, "the connection ended: {request}");
+                reply.extend_from_slice(&piece[..read]);
+            }
+            assert!(reply.starts_with(b"HTTP/1.1 200 OK"), "{request}");
+        }
+        assert!(server.drain());
     }
 }

@@ -61,7 +61,9 @@ fn tokens(headers: &HeaderMap, name: &HeaderName) -> impl Iterator<Item = Vec<u8
         .filter(|token| !token.is_empty())
 }
 
-fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
+/// Whether one of the lines of a list field has that token, which is given in lower case.
+#[must_use]
+pub fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
     headers.contains_key(name) && tokens(headers, name).any(|t| t == token.as_bytes())
 }
 

@@ -12,6 +12,7 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::body::ResponseBody;
 use super::error::BoxError;
+use super::headers;
 
 /// One connection's, shared by its requests. Atomics because hyper wants to be able to send an upgraded socket elsewhere; they
 /// stay on one thread.
@@ -85,10 +86,7 @@ impl Progress {
 }
 
 fn says_close(headers: &HeaderMap) -> bool {
-    let mut lines = headers.get_all(CONNECTION).iter();
-    lines.any(|line| {
-        line.as_bytes().split(|b| *b == b',').any(|token| token.trim_ascii().eq_ignore_ascii_case(b"close"))
-    })
+    headers::has_token(headers, &CONNECTION, "close")
 }
 
 /// An answer's body whose end is noticed.

@@ -19,7 +19,7 @@ use std::mem::MaybeUninit;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::Method;
@@ -70,24 +70,17 @@ pub async fn serve(socket: &mut Socket, read: Bytes, peer: Peer, untouched: &mut
         let mut seen = !visitor.read.is_empty();
         let step = poll_fn(|cx| {
             loop {
-                if let Some(step) = ready!(visitor.poll_head(cx, shared, &mut seen)) {
-                    return Poll::Ready(step);
+                match visitor.poll_head(cx, shared, &mut seen) {
+                    Poll::Ready(Some(step)) => return Poll::Ready(Some(step)),
+                    Poll::Ready(None) => {}
+                    // A head that is there is served first.
+                    Poll::Pending => break,
                 }
             }
-        });
-        let step = {
-            let mut step = pin!(step);
-            poll_fn(|cx| {
-                if let Poll::Ready(step) = step.as_mut().poll(cx) {
-                    return Poll::Ready(Some(step));
-                }
-                if !draining && drained.as_mut().poll(cx).is_ready() {
-                    draining = true;
-                }
-                if draining { Poll::Ready(None) } else { Poll::Pending }
-            })
-            .await
-        };
+            draining = draining || drained.as_mut().poll(cx).is_ready();
+            if draining { Poll::Ready(None) } else { Poll::Pending }
+        })
+        .await;
         let job = match step {
             Some(Step::Go(job)) => {
                 *untouched = false;
