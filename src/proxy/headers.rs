@@ -166,15 +166,14 @@ pub fn strip_httpoxy(headers: &mut HeaderMap) {
     headers.remove(PROXY);
 }
 
-/// Whether the message's transfer coding is one this hop understands: none, or exactly one `chunked`. What a list says of
-/// the body would be lost with it (RFC 9112 6.1).
+/// Whether the message's transfer coding is one this hop understands: none, or one line that says `chunked` and nothing else.
+/// What a list says of the body would be lost with it (RFC 9112 6.1); hyper does not overlook a list's empty elements, as
+/// RFC 9110 5.6.1 has it, and takes what ends with one for a body until the connection closes.
 #[must_use]
 pub fn framing_is_understood(headers: &HeaderMap) -> bool {
-    if !headers.contains_key(TRANSFER_ENCODING) {
-        return true;
-    }
-    let mut codings = tokens(headers, &TRANSFER_ENCODING);
-    codings.next().is_some_and(|coding| coding == b"chunked") && codings.next().is_none()
+    let mut lines = headers.get_all(TRANSFER_ENCODING).iter();
+    lines.next().is_none_or(|line| line.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked"))
+        && lines.next().is_none()
 }
 
 /// Whether the answer's length is beyond doubt: there is none, it does not matter beside a transfer coding, or all that is said
@@ -325,6 +324,10 @@ mod tests {
             (&[("transfer-encoding", "gzip, chunked")][..], false),
             (&[("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")][..], false),
             (&[("transfer-encoding", "identity")][..], false),
+            (&[("transfer-encoding", "chunked"), ("transfer-encoding", "")][..], false),
+            (&[("transfer-encoding", "")][..], false),
+            (&[("transfer-encoding", "chunked,")][..], false),
+            (&[("transfer-encoding", " chunked\t")][..], true),
         ] {
             assert_eq!(framing_is_understood(&map(lines)), understood, "{lines:?}");
         }

@@ -82,6 +82,8 @@ fn a_coding_that_would_lose_its_label_is_not_passed_on() {
         bad("on two lines", "HTTP/1.1 200 OK|Transfer-Encoding: gzip|Transfer-Encoding: chunked||5|hello|0||"),
         bad("gzip until the end", "HTTP/1.1 200 OK|Transfer-Encoding: gzip||hello"),
         bad("chunked twice", "HTTP/1.1 200 OK|Transfer-Encoding: chunked, chunked||5|hello|0||"),
+        bad("an empty coding after it", "HTTP/1.1 200 OK|Transfer-Encoding: chunked|Transfer-Encoding:||5|hello|0||"),
+        bad("an empty element after it", "HTTP/1.1 200 OK|Transfer-Encoding: chunked,||5|hello|0||"),
         bad("chunked in HTTP/1.0", "HTTP/1.0 200 OK|Transfer-Encoding: chunked||5|hello|0||"),
         bad("to a POST", "HTTP/1.1 200 OK|Transfer-Encoding: gzip, chunked||5|hello|0||")
             .to("POST / HTTP/1.1|Host: a|Content-Length: 1||x"),
