@@ -107,7 +107,7 @@ impl Sidecar {
         let admin_listener = admin::bind(config.admin.listen).map_err(listen("admin.listen", admin_place))?;
         let admin_address = admin_listener.local_addr()?;
         let listener =
-            Listener::open(&config.listen).map_err(listen("listen", config.listen.clone()))?;
+            Listener::open(&config.listen, config.listen_mode).map_err(listen("listen", config.listen.clone()))?;
         if listener.is_inherited() {
             tracing::info!(address = %listener.place(), "an inherited listener is used; `listen` has no effect");
         }
