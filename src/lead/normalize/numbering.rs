@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn numbers_are_judged_as_libphonenumber_judges_them() {
-        // Near real numbers, where patterns end: each digit of an example becomes another one, one goes, one comes.
+        // Near real numbers, where patterns end: a digit of an example becomes a neighbour, one goes, one comes.
         for (plan, theirs) in pairs() {
             let all = theirs.descriptors();
             let kinds = [
@@ -164,8 +164,9 @@ mod tests {
             ];
             for example in kinds.into_iter().flatten().filter_map(Descriptor::example) {
                 let near = (0..example.len()).flat_map(|at| {
-                    let (before, after) = (&example[..at], &example[at + 1..]);
-                    (0..10).map(move |digit| format!("{before}{digit}{after}")).chain([format!("{before}{after}")])
+                    let (before, digit, after) = (&example[..at], example.as_bytes()[at], &example[at + 1..]);
+                    let other = char::from(if digit == b'9' { b'0' } else { digit + 1 });
+                    [format!("{before}{other}{after}"), format!("{before}{after}")]
                 });
                 for digits in near.chain([format!("{example}0"), format!("0{example}")]) {
                     let expected = kinds.into_iter().flatten().any(|kind| kind.is_match(&digits));
