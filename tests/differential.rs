@@ -184,14 +184,12 @@ fn requests() -> impl Strategy<Value = String> {
     let body = prop_oneof![8 => select(vec![0, 3, 700, 16 * 1024]).prop_map(Some), 1 => Just(Some(16 * 1024 + 1)), 1 => Just(None)];
     (method, target, version, host, vec(line, 0..6), end, body).prop_map(
         |(method, target, version, host, lines, end, body)| {
-            let mut lines: String = lines.iter().map(|line| format!("{line}{end}")).collect();
-            let body = body.filter(|_| ["POST", "PUT"].contains(&method));
-            if let Some(length) = body {
-                lines.push_str(&format!(
-                    "Content-Type: application/x-www-form-urlencoded{end}Content-Length: {length}{end}"
-                ));
-            }
-            format!("{method} {target} {version}\r\n{host}{lines}\r\n{}", "x".repeat(body.unwrap_or_default()))
+            let lines: String = lines.iter().map(|line| format!("{line}{end}")).collect();
+            let (length, body) = match body.filter(|_| ["POST", "PUT"].contains(&method)) {
+                Some(length) => (format!("Content-Length: {length}{end}"), "x".repeat(length)),
+                None => Default::default(),
+            };
+            format!("{method} {target} {version}\r\n{host}{lines}{length}\r\n{body}")
         },
     )
 }
