@@ -3,7 +3,7 @@
 #[path = "../../examples/demo/http.rs"]
 mod http;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
@@ -33,7 +33,7 @@ struct UserData {
 /// By the hash of an e-mail address; by event id where consent was denied, since nothing else says whose it was.
 #[derive(Default)]
 struct Book {
-    posted: Vec<String>,
+    posted: HashSet<String>,
     denied: usize,
     delivered: HashMap<String, u32>,
     nameless: HashMap<String, u32>,
@@ -73,7 +73,7 @@ impl Ledger {
 
     /// The site has accepted this visitor's form.
     pub fn posted(&self, email: &str) {
-        self.book().posted.push(hex::encode(Sha256::digest(email)));
+        self.book().posted.insert(hex::encode(Sha256::digest(email)));
     }
 
     /// The site has accepted the form of somebody who denies consent.
@@ -104,7 +104,7 @@ impl Ledger {
         let book = self.book();
         let missing = book.posted.iter().filter(|hash| !book.delivered.contains_key(*hash)).count();
         let twice = book.delivered.values().chain(book.nameless.values()).filter(|times| **times > 1).count();
-        let unknown = book.delivered.len() + missing - book.posted.len().min(book.delivered.len() + missing);
+        let unknown = book.delivered.keys().filter(|hash| !book.posted.contains(*hash)).count();
         let nameless = book.nameless.len().abs_diff(book.denied);
         let told = [
             (missing, "leads are missing"),
