@@ -183,7 +183,7 @@ fn report(samples: &[Sample], before: &Sample, after: &Sample, ledger: &Ledger) 
         slope(samples, |sample| sample.descriptors as u64)
     );
     println!(
-        "left behind by {:.2} hours: RSS {:+} KiB, anonymous {:+} KiB, descriptors {} to {}, threads {} to {}",
+        "left behind by {:.2} hours: RSS {:+} KiB, anonymous {:+} KiB, descriptors {} ({} before), threads {} ({})",
         hours,
         after.resident.cast_signed() - before.resident.cast_signed(),
         after.anonymous.cast_signed() - before.anonymous.cast_signed(),
