@@ -1,8 +1,12 @@
 //! Visitors who are no visitors: crawlers, previews, monitors, by what they call themselves.
 
+use std::net::IpAddr;
 use std::sync::LazyLock;
 
 use aho_corasick::AhoCorasick;
+use ipnet::IpNet;
+
+use crate::reason::Reason;
 
 /// Parts of the user agents of known programs, lower case. A browser's user agent has none of them.
 const CRAWLERS: &[&str] = &[
@@ -51,6 +55,16 @@ const CRAWLERS: &[&str] = &[
     "archive.org",
 ];
 
+/// Why a request is not a visitor's: by what it calls itself, or because it comes from one of the operator's own addresses.
+#[must_use]
+pub fn not_a_visitor(user_agent: Option<&str>, address: Option<IpAddr>, internal: &[IpNet]) -> Option<Reason> {
+    if user_agent.is_some_and(is_crawler) {
+        return Some(Reason::Bot);
+    }
+    let address = address.map(|ip| ip.to_canonical());
+    address.is_some_and(|address| internal.iter().any(|net| net.contains(&address))).then_some(Reason::Internal)
+}
+
 /// Whether a user agent is a known crawler's, preview's or monitor's. Programs that people write (`curl`, `python-requests`)
 /// are not judged: forms are posted by them, too.
 #[must_use]
@@ -63,7 +77,8 @@ pub fn is_crawler(user_agent: &str) -> bool {
     // A name at the very end: `DuckDuckBot`.
     let is_named = agent.get(name_at..).is_some_and(|end| end.eq_ignore_ascii_case(b"bot")) && !is_phone(name_at);
     is_named
-        || PARTS.as_ref().is_some_and(|parts| {
+        // The cheap question first: a browser's has none of them.
+        || PARTS.as_ref().filter(|parts| parts.is_match(agent)).is_some_and(|parts| {
             let mut found = parts.find_overlapping_iter(agent);
             found.any(|part| {
                 CRAWLERS.get(part.pattern().as_usize()).is_some_and(|p| !p.starts_with("bot"))

@@ -32,7 +32,6 @@ use super::hooks::{Head, PageAddress, Watch};
 use super::peer::Peer;
 use super::socket::Socket;
 use crate::config::ForwardedHeaders;
-use crate::exchange::{Captured, RequestRecord, UnixMillis};
 use relay::Job;
 use request::{Plain, Seen};
 use watchdog::Watchdog;
@@ -166,25 +165,16 @@ fn job(shared: &Shared, peer: Peer, trusted: bool, bytes: &[u8], plain: &Plain<'
     }
     let visitor = || shared.trusted.visitor(peer.address, lines);
     let method = if plain.is_head { &Method::HEAD } else { &Method::GET };
-    let head = Head { method, target: plain.target, host: plain.host, fields: lines, visitor: &visitor };
+    let https = forwarded::visitor_is_on_https(peer.https, trusted, lines);
+    let head = Head { method, target: plain.target, host: plain.host, https, fields: lines, visitor: &visitor };
     let watch = shared.hooks.watch(&head);
     let (landing, learn) = match watch {
-        Watch::Nothing => (false, false),
-        Watch::Page => (false, true),
-        Watch::Landing { learn } => (true, learn),
+        Watch::Nothing => (None, false),
+        Watch::Page => (None, true),
+        Watch::Landing { learn } => (shared.hooks.landing(&head), learn),
         Watch::FollowUp | Watch::Capture { .. } => return None,
     };
     shared.hint_at_tls_terminator(peer.address, trusted, lines);
-    let record = || RequestRecord {
-        method: method.clone(),
-        target: plain.target.to_owned(),
-        https: forwarded::visitor_is_on_https(peer.https, trusted, lines),
-        host: plain.host.to_ascii_lowercase(),
-        headers: lines.to_map(),
-        body: Captured::Aborted,
-        client_ip: Some(visitor()),
-        received: UnixMillis::now(),
-    };
     let host = Some(plain.host.as_bytes());
     let changes = (shared.forwarded_headers == ForwardedHeaders::Update)
         .then(|| forwarded::changes(lines as &dyn Fields, peer, trusted, host));
@@ -194,7 +184,7 @@ fn job(shared: &Shared, peer: Peer, trusted: bool, bytes: &[u8], plain: &Plain<'
         request,
         is_head: plain.is_head,
         close: plain.close,
-        landing: landing.then(|| Box::new(record())),
+        landing,
         page: learn.then(|| PageAddress::joined(plain.host, plain.target)),
     })
 }

@@ -13,10 +13,9 @@ use super::Visitor;
 use super::answer::{self, Additions, Answer, Framing};
 use super::body::{Body, Copy, End};
 use super::scratch::{self, Scratch};
-use crate::exchange::RequestRecord;
 use crate::proxy::error::{Failure, on_the_wire};
 use crate::proxy::forward::Shared;
-use crate::proxy::hooks::PageAddress;
+use crate::proxy::hooks::{Landing, PageAddress};
 use crate::proxy::socket::Socket;
 
 /// A head and what came of its body, up to this size, are put together for one plain write.
@@ -36,8 +35,8 @@ pub struct Job {
     pub is_head: bool,
     /// The visitor's connection ends afterwards.
     pub close: bool,
-    /// The request as it was, if it is a landing.
-    pub landing: Option<Box<RequestRecord>>,
+    /// What the answer gains.
+    pub landing: Option<Landing>,
     /// Where to learn from the answer.
     pub page: Option<PageAddress>,
 }
@@ -199,7 +198,7 @@ fn begin(
         if answer.status < 200 {
             return (answer, None);
         }
-        let edit = job.landing.take().and_then(|record| shared.hooks.landing(&record, &lines));
+        let edit = job.landing.take().and_then(|landing| shared.hooks.land(landing, &lines));
         if edit.is_some() {
             shared.counts.landing_cookies.fetch_add(1, Ordering::Relaxed);
         }
