@@ -155,7 +155,7 @@ fn comparable(mut outcome: Outcome, site_sent_date: bool) -> Outcome {
 
 fn requests() -> impl Strategy<Value = String> {
     let method =
-        prop_oneof![8 => Just("GET"), 3 => Just("HEAD"), 1 => select(vec!["POST", "OPTIONS", "get", "DELETE"])];
+        prop_oneof![8 => Just("GET"), 3 => Just("HEAD"), 4 => Just("POST"), 1 => select(vec!["PUT", "OPTIONS", "get"])];
     let target = prop_oneof![
         6 => select(vec!["/", "/a/../b//%2F%zz?x=+&&", "//", "/?", "/p?fbclid=abc", "/index.php?a[]=1&b={}|^\\"]),
         1 => select(vec!["/<x>", "/?q=\"y\"", "/`", "/#top", "*", "http://other/x", "a:443", "/ü"]),
@@ -181,10 +181,19 @@ fn requests() -> impl Strategy<Value = String> {
     let version =
         prop_oneof![15 => Just("HTTP/1.1"), 1 => select(vec!["HTTP/1.0", "HTTP/1.2", "HTTP/2.0", "http/1.1"])];
     let end = prop_oneof![15 => Just("\r\n"), 1 => Just("\n")];
-    (method, target, version, host, vec(line, 0..6), end).prop_map(|(method, target, version, host, lines, end)| {
-        let lines: String = lines.iter().map(|line| format!("{line}{end}")).collect();
-        format!("{method} {target} {version}\r\n{host}{lines}\r\n")
-    })
+    let body = prop_oneof![8 => select(vec![0, 3, 700, 16 * 1024]).prop_map(Some), 1 => Just(Some(16 * 1024 + 1)), 1 => Just(None)];
+    (method, target, version, host, vec(line, 0..6), end, body).prop_map(
+        |(method, target, version, host, lines, end, body)| {
+            let mut lines: String = lines.iter().map(|line| format!("{line}{end}")).collect();
+            let body = body.filter(|_| ["POST", "PUT"].contains(&method));
+            if let Some(length) = body {
+                lines.push_str(&format!(
+                    "Content-Type: application/x-www-form-urlencoded{end}Content-Length: {length}{end}"
+                ));
+            }
+            format!("{method} {target} {version}\r\n{host}{lines}\r\n{}", "x".repeat(body.unwrap_or_default()))
+        },
+    )
 }
 
 /// A body with its framing: lines, bytes, and whether the site closes.
