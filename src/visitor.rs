@@ -77,8 +77,7 @@ pub fn is_crawler(user_agent: &str) -> bool {
     // A name at the very end: `DuckDuckBot`.
     let is_named = agent.get(name_at..).is_some_and(|end| end.eq_ignore_ascii_case(b"bot")) && !is_phone(name_at);
     is_named
-        // The cheap question first: a browser's has none of them.
-        || PARTS.as_ref().filter(|parts| parts.is_match(agent)).is_some_and(|parts| {
+        || PARTS.as_ref().is_some_and(|parts| {
             let mut found = parts.find_overlapping_iter(agent);
             found.any(|part| {
                 CRAWLERS.get(part.pattern().as_usize()).is_some_and(|p| !p.starts_with("bot"))

@@ -2,6 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
@@ -315,8 +316,8 @@ impl Visitor<'_> {
     /// is kept, and beyond a bound left in the socket.
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while self.read.len() < EARLY {
-            let mut room = [0; 2048];
-            let mut buf = ReadBuf::new(&mut room);
+            let mut room = [MaybeUninit::uninit(); 2048];
+            let mut buf = ReadBuf::uninit(&mut room);
             match ready!(Pin::new(&mut *self.socket).poll_read(cx, &mut buf)) {
                 Ok(()) if !buf.filled().is_empty() => self.read.extend_from_slice(buf.filled()),
                 _ => return Poll::Ready(()),
