@@ -170,6 +170,8 @@ struct Passing {
     stall: Stall,
     hold: Option<Hold>,
     ended: bool,
+    /// Why it breaks off, once hyper has been given the time to write what came before.
+    broken: Option<BoxError>,
 }
 
 impl ResponseBody {
@@ -195,7 +197,7 @@ impl ResponseBody {
         hold: Option<Hold>,
     ) -> Self {
         let (stall, kept) = (Stall::new(stall), Some(Rc::clone(&upload)));
-        let mut passing = Passing { inner, lease: Some(lease), keep, upload, stall, hold, ended: false };
+        let mut passing = Passing { inner, lease: Some(lease), keep, upload, stall, hold, ended: false, broken: None };
         if passing.hold.is_none() && passing.inner.is_end_stream() {
             passing.release();
             return Self { kind: Kind::Own(None), upload: kept };
@@ -224,13 +226,20 @@ impl Passing {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if let Some(error) = self.broken.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
         while !self.ended {
             match Pin::new(&mut self.inner).poll_frame(cx) {
                 Poll::Pending => {
                     ready!(self.stall.poll(cx));
                     return Poll::Ready(Some(Err("the site stopped sending".into())));
                 }
-                Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error.into()))),
+                Poll::Ready(Some(Err(error))) => {
+                    self.broken = Some(error.into());
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
                 Poll::Ready(None) => {
                     self.release();
                     if let Some(hold) = &mut self.hold {
