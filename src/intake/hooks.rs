@@ -35,7 +35,7 @@ const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
 /// Made once: making one costs more than looking through a head with it.
 static FBCLID: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("fbclid="));
-static OURS: LazyLock<[Finder<'static>; 2]> = LazyLock::new(|| ["_fbc=", "_capi_"].map(|name| Finder::new(name)));
+static OURS: LazyLock<[Finder<'static>; 2]> = LazyLock::new(|| ["_fbc=", "_capi_"].map(Finder::new));
 static LOGGED_IN: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("wordpress_logged_in_"));
 static HTML: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("text/html"));
 

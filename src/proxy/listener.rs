@@ -303,7 +303,7 @@ mod tests {
 
     #[test]
     fn visitors_connections_do_not_wait_for_acknowledgements() {
-        let listener = Listener::bind(&Listen::Tcp(([127, 0, 0, 1], 0).into())).unwrap();
+        let listener = Listener::bind(&Listen::Tcp(([127, 0, 0, 1], 0).into()), None).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
         let (socket, _) = runtime.block_on(async {
             let _visitor = std::net::TcpStream::connect(listener.place().tcp().unwrap()).unwrap();
