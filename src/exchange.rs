@@ -98,13 +98,13 @@ impl RequestRecord {
     /// The path without the query.
     #[must_use]
     pub fn path(&self) -> &str {
-        self.target.split(['?', '#']).next().unwrap_or_default()
+        path_of(&self.target)
     }
 
     /// The query without its `?`; empty when there is none.
     #[must_use]
     pub fn query(&self) -> &str {
-        self.target.split_once('?').map_or("", |(_, query)| query)
+        query_of(&self.target)
     }
 
     /// The host without its port.
@@ -164,6 +164,18 @@ pub struct Exchange {
     pub request: RequestRecord,
     /// What the site answered; `None` when it did not.
     pub response: Option<ResponseRecord>,
+}
+
+/// A target's path.
+#[must_use]
+pub fn path_of(target: &str) -> &str {
+    target.split(['?', '#']).next().unwrap_or_default()
+}
+
+/// A target's query without its `?`; empty when there is none.
+#[must_use]
+pub fn query_of(target: &str) -> &str {
+    target.split_once('?').map_or("", |(_, query)| query)
 }
 
 /// A host without its port: `shop.example:8080` → `shop.example`, `[::1]:80` → `[::1]`.

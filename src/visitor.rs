@@ -1,8 +1,12 @@
 //! Visitors who are no visitors: crawlers, previews, monitors, by what they call themselves.
 
+use std::net::IpAddr;
 use std::sync::LazyLock;
 
 use aho_corasick::AhoCorasick;
+use ipnet::IpNet;
+
+use crate::reason::Reason;
 
 /// Parts of the user agents of known programs, lower case. A browser's user agent has none of them.
 const CRAWLERS: &[&str] = &[
@@ -50,6 +54,16 @@ const CRAWLERS: &[&str] = &[
     "ia_archiver",
     "archive.org",
 ];
+
+/// Why a request is not a visitor's: by what it calls itself, or because it comes from one of the operator's own addresses.
+#[must_use]
+pub fn not_a_visitor(user_agent: Option<&str>, address: Option<IpAddr>, internal: &[IpNet]) -> Option<Reason> {
+    if user_agent.is_some_and(is_crawler) {
+        return Some(Reason::Bot);
+    }
+    let address = address.map(|ip| ip.to_canonical());
+    address.is_some_and(|address| internal.iter().any(|net| net.contains(&address))).then_some(Reason::Internal)
+}
 
 /// Whether a user agent is a known crawler's, preview's or monitor's. Programs that people write (`curl`, `python-requests`)
 /// are not judged: forms are posted by them, too.

@@ -24,6 +24,8 @@ const MAX_ROUNDS: usize = 3;
 pub fn layers(raw: &str) -> impl Iterator<Item = Cow<'_, str>> {
     let outermost = (raw.len() <= MAX_VALUE).then_some(Cow::Borrowed(raw));
     iter::successors(outermost, |layer| {
+        // Most values are not encoded, and need no look at each of their bytes.
+        memchr::memchr(b'%', layer.as_bytes())?;
         let decoded = percent_decode_str(layer).decode_utf8_lossy();
         (decoded != *layer).then(|| Cow::Owned(decoded.into_owned()))
     })

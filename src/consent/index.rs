@@ -76,11 +76,8 @@ impl Index {
     }
 }
 
-/// The readers whose cookies are there, and those that look elsewhere; with the request's cookies split once, since several
-/// readers will look through all of them.
-pub fn asked<'a>(signals: &'a Signals<'_>) -> (Asked, Signals<'a>) {
+/// The readers whose cookies are there, and those that look elsewhere.
+pub fn asked(signals: &Signals<'_>) -> Asked {
     let index = &*INDEX;
-    let split = signals.split();
-    let bits = split.cookies().fold(index.always, |bits, (name, _)| bits | index.of(name));
-    (Asked(bits), split)
+    Asked(signals.cookies().fold(index.always, |bits, (name, _)| bits | index.of(name)))
 }

@@ -257,21 +257,25 @@ fn us_state(found: &[(&Reader, Finding)]) -> UsState {
 }
 
 fn findings<'r>(signals: &Signals<'_>, config: &ConsentConfig) -> Vec<(&'r Reader, Finding)> {
-    let (asked, signals) = index::asked(signals);
+    let asked = index::asked(signals);
     let mut found = Vec::new();
     for (number, reader) in READERS.iter().enumerate() {
+        let is_there = asked.has(number);
+        // A rule can name another cookie, or none.
+        if !is_there && config.rules.is_empty() {
+            continue;
+        }
         let listed = config.signals.is_empty() || config.signals.iter().any(|name| name == reader.name);
         if reader.standing == Standing::Banner && !listed {
             continue;
         }
         // Several categories of one banner must all be granted.
         let mut rules = config.rules_for(reader.name, signals.host()).peekable();
-        let is_there = asked.has(number);
         let finding = if rules.peek().is_some() {
             let named = rules.filter(|rule| is_there || rule.name.is_some() || matches!(reader.source, Source::Rules));
-            finding::strictest(named.filter_map(|rule| (reader.read)(&signals, rule)))
+            finding::strictest(named.filter_map(|rule| (reader.read)(signals, rule)))
         } else if is_there {
-            (reader.read)(&signals, &ConsentRule::default())
+            (reader.read)(signals, &ConsentRule::default())
         } else {
             None
         };

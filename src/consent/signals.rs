@@ -2,19 +2,19 @@
 
 use std::borrow::Cow;
 
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderName, header};
 
-use crate::exchange::{RequestRecord, split_cookies};
+use crate::exchange::{RequestRecord, path_of, query_of, split_cookies};
+use crate::proxy::fields::Fields;
 
 /// Requests with more cookies grow the list.
-const TYPICAL_COOKIES: usize = 64;
+const TYPICAL_COOKIES: usize = 16;
 
 /// The signals of one request.
 pub struct Signals<'a> {
-    lines: Vec<Cow<'a, str>>,
-    /// Cookies of somebody else's lines.
-    split: Vec<(&'a str, &'a str)>,
-    headers: &'a HeaderMap,
+    /// Split once: several readers look through all of them.
+    cookies: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    headers: &'a dyn Fields,
     query: &'a str,
     host: &'a str,
     path: &'a str,
@@ -24,16 +24,21 @@ pub struct Signals<'a> {
 impl<'a> Signals<'a> {
     /// From request headers; all `Cookie` lines (HTTP/2 crumbs) count.
     #[must_use]
-    pub fn from_headers(headers: &'a HeaderMap) -> Self {
-        let empty = Self { lines: Vec::new(), split: Vec::new(), headers, query: "", host: "", path: "", fields: None };
-        headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).fold(empty, Self::with_cookie_line)
+    pub fn from_headers(headers: &'a dyn Fields) -> Self {
+        let empty = Self { cookies: Vec::new(), headers, query: "", host: "", path: "", fields: None };
+        headers.all(&header::COOKIE).into_iter().fold(empty, Self::with_cookie_line)
     }
 
     /// From a request.
     #[must_use]
     pub fn of(request: &'a RequestRecord) -> Self {
-        let (query, host, path) = (request.query(), request.host_name(), request.path());
-        Self { query, host, path, ..Self::from_headers(&request.headers) }
+        Self::from_headers(&request.headers).on(request.host_name(), &request.target)
+    }
+
+    /// Where it was asked: a host without its port, path and query.
+    #[must_use]
+    pub fn on(self, host: &'a str, target: &'a str) -> Self {
+        Self { host, path: path_of(target), query: query_of(target), ..self }
     }
 
     /// With what was submitted: a consent checkbox is one of the fields, or is missing among them.
@@ -47,22 +52,21 @@ impl<'a> Signals<'a> {
     /// outside UTF-8 spoil the cookie they are in, not its neighbours: a no must not get lost by somebody else's byte.
     #[must_use]
     pub fn with_cookie_line(mut self, line: &'a [u8]) -> Self {
-        // The lossy way looks at each byte by itself; nearly every line needs none of it.
-        self.lines.push(std::str::from_utf8(line).map_or_else(|_| String::from_utf8_lossy(line), Cow::Borrowed));
+        self.cookies.reserve(TYPICAL_COOKIES);
+        if let Ok(line) = std::str::from_utf8(line) {
+            self.cookies.extend(split_cookies(line).map(|(name, value)| (name.into(), value.into())));
+        } else {
+            // This way looks at each byte by itself; nearly every line needs none of it.
+            let line = String::from_utf8_lossy(line);
+            let owned = |text: &str| Cow::Owned(text.to_owned());
+            self.cookies.extend(split_cookies(&line).map(|(name, value)| (owned(name), owned(value))));
+        }
         self
     }
 
     /// All cookies as sent: name and raw value.
     pub fn cookies(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.split.iter().copied().chain(self.lines.iter().flat_map(|line| split_cookies(line)))
-    }
-
-    /// The same request with its cookies split. All of them: a reader looks for companions of its cookie as well, and one
-    /// that is left out could turn a no into a yes.
-    pub(super) fn split(&self) -> Signals<'_> {
-        let mut split = Vec::with_capacity(TYPICAL_COOKIES);
-        split.extend(self.cookies());
-        Signals { lines: Vec::new(), split, fields: self.fields.clone(), ..*self }
+        self.cookies.iter().map(|(name, value)| (&**name, &**value))
     }
 
     /// The raw values of all cookies of that name.
@@ -71,8 +75,8 @@ impl<'a> Signals<'a> {
     }
 
     /// All lines of a header.
-    pub fn header_lines(&self, name: &str) -> impl Iterator<Item = &[u8]> {
-        self.headers.get_all(name).iter().map(HeaderValue::as_bytes)
+    pub fn header_lines(&self, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        self.headers.all(name).into_iter()
     }
 
     /// The raw values of all query parameters of that name.

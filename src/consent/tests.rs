@@ -36,7 +36,7 @@ pub fn find(rule: &ConsentRule, cookies: &str) -> Option<Finding> {
     let (number, reader) =
         READERS.iter().enumerate().find(|(_, reader)| reader.name == rule.signal).expect("a signal of the table");
     let signals = Signals::from_headers(&headers).with_cookie_line(cookies.as_bytes());
-    let (asked, signals) = index::asked(&signals);
+    let asked = index::asked(&signals);
     let finding = (reader.read)(&signals, rule);
     let is_asked = asked.has(number) || rule.name.is_some();
     assert!(finding.is_none() || is_asked, "{} is not asked about {cookies}", rule.signal);

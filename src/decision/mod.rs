@@ -275,11 +275,7 @@ pub fn decide(
 /// Why whoever asks is no visitor whose leads or clicks count.
 #[must_use]
 pub fn no_visitor(request: &RequestRecord, internal: &[IpNet]) -> Option<Reason> {
-    if request.header("user-agent").is_some_and(visitor::is_crawler) {
-        return Some(Reason::Bot);
-    }
-    let address = request.client_ip.map(|ip| ip.to_canonical());
-    address.is_some_and(|address| internal.iter().any(|net| net.contains(&address))).then_some(Reason::Internal)
+    visitor::not_a_visitor(request.header("user-agent"), request.client_ip, internal)
 }
 
 /// What a page said of the submission that waits for it.

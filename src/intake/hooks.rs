@@ -1,33 +1,43 @@
 //! The lead plane's ears on the data path: cheap looks at heads, and a queue that is never waited for.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::TrySendError;
+use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, COOKIE, REFERER, SET_COOKIE, USER_AGENT};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, COOKIE, REFERER, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use memchr::memmem::Finder;
 use tokio::sync::{oneshot, watch};
 
 use super::follow_ups::{VisitKey, Visits};
-use super::held::{self, Awaited};
+use super::held::Awaited;
+use super::landing::edit;
 use super::pages::PageWatch;
 use super::{IntakeStats, Message, Queue, Report, Reports, Secrets};
 use crate::config::Config;
-use crate::consent::{self, Consent, Signals, State};
+use crate::consent::{self, Signals, State};
 use crate::decision;
 use crate::exchange::{Exchange, RequestRecord, cookies};
 use crate::form;
 use crate::form::multipart::Reducer;
 use crate::form::page::{page_key, page_number};
-use crate::landing::{self, Extras, LandingRequest};
+use crate::landing;
 use crate::proxy::fields::Fields;
-use crate::proxy::hooks::{BodyFilter, Head, Hooks, LandingEdit, PageAddress, PageCopy, PageTicket, Settled, Watch};
+use crate::proxy::hooks::{
+    BodyFilter, Head, Hooks, Landing, LandingCookie, LandingEdit, PageAddress, PageCopy, PageTicket, Settled, Watch,
+};
 use crate::proxy::tee::Reservation;
 use crate::reason::{DecisionKind, Reason};
 
 const X_INERTIA: HeaderName = HeaderName::from_static("x-inertia");
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
+
+/// Made once: making one costs more than looking through a head with it.
+static FBCLID: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("fbclid="));
+static OURS: LazyLock<[Finder<'static>; 2]> = LazyLock::new(|| ["_fbc=", "_capi_"].map(Finder::new));
+static LOGGED_IN: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("wordpress_logged_in_"));
+static HTML: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("text/html"));
 
 /// What the data plane talks to.
 pub struct Intake {
@@ -45,7 +55,7 @@ pub struct Intake {
 impl Intake {
     /// A click id in the query or in the page it came from, or `_fbp` to be minted.
     fn may_be_landing(&self, head: &Head<'_>) -> bool {
-        let mentions = |bytes: &[u8]| memchr::memmem::find(bytes, b"fbclid=").is_some();
+        let mentions = |bytes: &[u8]| FBCLID.find(bytes).is_some();
         if mentions(head.target.as_bytes()) || head.fields.first(&REFERER).is_some_and(mentions) {
             return true;
         }
@@ -59,35 +69,13 @@ impl Intake {
     }
 
     /// The browser of a request head, by its session.
-    fn browser(&self, head: &Head<'_>) -> Option<[u8; 32]> {
+    pub(super) fn browser(&self, head: &Head<'_>) -> Option<[u8; 32]> {
         let config = Arc::clone(&self.config.borrow());
-        decision::browser::of_cookie_line(&self.secrets.lasting, &config.consent, head.fields.first(&COOKIE)?)
+        let of = |line| decision::browser::of_cookie_line(&self.secrets.lasting, &config.consent, line);
+        head.fields.all(&COOKIE).into_iter().find_map(of)
     }
 
-    /// The browser of a request, if its choice is awaited.
-    fn awaited_browser(&self, request: &RequestRecord, config: &Config) -> Option<[u8; 32]> {
-        if !self.awaited.any() {
-            return None;
-        }
-        let browser = decision::browser::of(&self.secrets.lasting, &config.consent, request, None)?;
-        self.awaited.has(&browser).then_some(browser)
-    }
-
-    /// What waits for this browser is released, or erased.
-    fn tell_choice(&self, browser: [u8; 32], consent: &Consent) {
-        let Some(choice) = held::choice(browser, consent) else { return };
-        if self.awaited.take(&browser) && !self.send(Message::Choice(choice)) {
-            self.awaited.put(browser);
-        }
-    }
-
-    /// `false` when there was no room for it: the cookies stay for now, so that it is told with the next page.
-    fn tell_withdrawal(&self, request: &RequestRecord, config: &Config) -> bool {
-        let ties = decision::browser::ties(&self.secrets.lasting, &config.consent, request, None);
-        ties.is_empty() || self.send(Message::Withdrawn(ties))
-    }
-
-    fn send(&self, message: Message) -> bool {
+    pub(super) fn send(&self, message: Message) -> bool {
         match self.queue.try_send(message) {
             Ok(()) => true,
             Err(TrySendError::Full(message) | TrySendError::Disconnected(message)) => {
@@ -141,35 +129,12 @@ impl Hooks for Intake {
         Watch::Capture { filter }
     }
 
-    fn landing(&self, request: &RequestRecord, answer: &dyn Fields) -> Option<LandingEdit> {
-        let config = Arc::clone(&self.config.borrow());
-        let landing = landing_request(request);
-        let extras = Extras { mint_fbp: config.landing.mint_fbp, click_ids: &config.landing.click_ids };
-        let gains = landing::may_matter(&landing, extras)
-            && decision::no_visitor(request, &config.internal_addresses).is_none();
-        let has_ours = landing::has_our_cookies(&landing, extras);
-        let awaited = self.awaited_browser(request, &config);
-        if !gains && !has_ours && awaited.is_none() {
-            return None;
-        }
-        let consent = consent::read(&Signals::of(request), &config.consent);
-        if let Some(browser) = awaited {
-            self.tell_choice(browser, &consent);
-        }
-        if gains {
-            self.reports.saw_consent(&consent, Vec::new(), request.received);
-        }
-        let allowed = consent::allows_cookies(&consent, config.consent.policy(request.host_name()).unknown);
-        let set_cookies = if gains && allowed {
-            let mint = config.landing.mint_fbp.then(random_u31).flatten();
-            let site_sets = |name: &str| sets_cookie(answer, name);
-            landing::set_cookies(&landing, site_sets, mint, extras.click_ids, request.received)
-        } else if has_ours && consent.is_refused() && self.tell_withdrawal(request, &config) {
-            landing::expire_cookies(&landing, extras)
-        } else {
-            Vec::new()
-        };
-        edit(&set_cookies, answer)
+    fn landing(&self, head: &Head<'_>) -> Option<Landing> {
+        self.find_landing(head)
+    }
+
+    fn land(&self, landing: Landing, answer: &dyn Fields) -> Option<LandingEdit> {
+        edit(landing, answer)
     }
 
     fn answering(&self, request: &RequestRecord, status: StatusCode, answer: &HeaderMap) -> Option<LandingEdit> {
@@ -189,7 +154,9 @@ impl Hooks for Intake {
         if found.state != State::Unknown || consent::allows_cookies(&found, here.unknown) {
             return None;
         }
-        edit(&[landing::session_cookie(decision::browser::OWN_SESSION, &random_session()?, request.https)], answer)
+        let line = landing::session_cookie(decision::browser::OWN_SESSION, &random_session()?, request.https);
+        let cookie = LandingCookie { yields_to: None, line: HeaderValue::try_from(line).ok()? };
+        edit(Landing { cookies: vec![cookie] }, answer)
     }
 
     /// Documents and data say whether a form was accepted; downloads and endless event streams do not, and a copy of them
@@ -250,31 +217,11 @@ impl Hooks for Intake {
     }
 }
 
-/// Whether the answer sets that cookie itself.
-fn sets_cookie(answer: &dyn Fields, name: &str) -> bool {
-    let names = |line: &[u8]| line.split(|b| *b == b'=').next().is_some_and(|n| n.trim_ascii() == name.as_bytes());
-    answer.all(&SET_COOKIE).into_iter().any(names)
-}
-
-/// Appends these cookies and keeps shared caches from storing them.
-fn edit(set_cookies: &[String], answer: &dyn Fields) -> Option<LandingEdit> {
-    let set_cookies: Vec<_> = set_cookies.iter().filter_map(|cookie| HeaderValue::from_str(cookie).ok()).collect();
-    if set_cookies.is_empty() {
-        return None;
-    }
-    // Several lines are one list (RFC 9110 5.3), and the edit replaces all of them.
-    let lines = answer.all(&CACHE_CONTROL);
-    let current = lines.into_iter().filter_map(|line| std::str::from_utf8(line).ok()).collect::<Vec<_>>().join(", ");
-    let cache_control = landing::cache_control_private(Some(current.as_str()).filter(|list| !list.is_empty()))
-        .and_then(|value| HeaderValue::from_str(&value).ok());
-    Some(LandingEdit { set_cookies, cache_control })
-}
-
 /// Cookies that we set, and may have to take back. (`_fbp` is the pixel's, unless it is minted; then every document is
 /// looked at.)
 fn has_our_cookies(head: &Head<'_>) -> bool {
     let cookies = head.fields.first(&COOKIE).unwrap_or_default();
-    [&b"_fbc="[..], b"_capi_"].iter().any(|name| memchr::memmem::find(cookies, name).is_some())
+    OURS.iter().any(|name| name.find(cookies).is_some())
 }
 
 fn visit_of(head: &Head<'_>) -> VisitKey {
@@ -285,40 +232,15 @@ fn visit_of(head: &Head<'_>) -> VisitKey {
 /// Somebody who is logged in sees pages of their own: nothing of them is kept.
 fn is_of_somebody_known(head: &Head<'_>) -> bool {
     head.fields.first(&AUTHORIZATION).is_some()
-        || head
-            .fields
-            .first(&COOKIE)
-            .is_some_and(|cookies| memchr::memmem::find(cookies, b"wordpress_logged_in_").is_some())
+        || head.fields.first(&COOKIE).is_some_and(|cookies| LOGGED_IN.find(cookies).is_some())
 }
 
 /// What browsers say of a navigation; without that, whoever takes HTML.
 fn asks_for_document(head: &Head<'_>) -> bool {
     match head.fields.first(&SEC_FETCH_DEST) {
         Some(dest) => matches!(dest, b"document" | b"iframe"),
-        None => head.fields.first(&ACCEPT).is_none_or(|accept| memchr::memmem::find(accept, b"text/html").is_some()),
+        None => head.fields.first(&ACCEPT).is_none_or(|accept| HTML.find(accept).is_some()),
     }
-}
-
-fn landing_request(request: &RequestRecord) -> LandingRequest<'_> {
-    LandingRequest {
-        method: request.method.as_str(),
-        query: request.query(),
-        host: &request.host,
-        https: request.https,
-        referer: request.header("referer"),
-        cookies: cookies(&request.headers).collect(),
-        sec_fetch_dest: request.header("sec-fetch-dest"),
-        sec_fetch_mode: request.header("sec-fetch-mode"),
-        accept: request.header("accept"),
-        sec_purpose: request.header("sec-purpose").or_else(|| request.header("purpose")),
-    }
-}
-
-/// `_fbp`'s random part: server builders use 0..2^31-1. `None` when the system has no randomness to give.
-fn random_u31() -> Option<u32> {
-    let mut bytes = [0; 4];
-    getrandom::fill(&mut bytes).ok()?;
-    Some(u32::from_le_bytes(bytes) >> 1)
 }
 
 /// 128 random bits. `None` when the system has no randomness to give.

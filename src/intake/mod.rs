@@ -9,6 +9,7 @@ mod denied;
 mod follow_ups;
 mod held;
 mod hooks;
+mod landing;
 mod learning;
 mod pages;
 mod report;

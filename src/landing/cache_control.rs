@@ -1,13 +1,16 @@
 //! Keeps shared caches from storing an answer that has somebody's cookie in it (RFC 9111 5.2.2).
 
+use std::borrow::Cow;
+
 /// The `Cache-Control` of an answer that gains a cookie; `None` when the site's own value already keeps shared caches
 /// from storing it. What the site said to browsers stays: `public, max-age=60` becomes `private, max-age=60`.
 ///
 /// `private="field"` leaves the rest of the answer to shared caches, and `must-understand` tells those that know the
 /// status to overlook `no-store` (5.2.2.3), so neither is enough.
 #[must_use]
-pub fn cache_control_private(current: Option<&str>) -> Option<String> {
-    let directives: Vec<&str> = current.map(directives).unwrap_or_default();
+pub fn cache_control_private(current: Option<&str>) -> Option<Cow<'static, str>> {
+    let Some(current) = current else { return Some(Cow::Borrowed("private")) };
+    let directives: Vec<&str> = directives(current);
     let has = |wanted: &str| directives.iter().any(|directive| directive.eq_ignore_ascii_case(wanted));
     if has("private") || (has("no-store") && !has("must-understand")) {
         return None;
@@ -17,7 +20,7 @@ pub fn cache_control_private(current: Option<&str>) -> Option<String> {
         ["public", "private", "s-maxage"].iter().any(|known| name.eq_ignore_ascii_case(known))
     };
     let kept = directives.iter().copied().filter(|directive| !for_shared_caches(directive));
-    Some(std::iter::once("private").chain(kept).collect::<Vec<_>>().join(", "))
+    Some(std::iter::once("private").chain(kept).collect::<Vec<_>>().join(", ").into())
 }
 
 /// Splits at the commas that are not inside quotes.

@@ -32,7 +32,7 @@ pub struct LandingRequest<'a> {
     pub https: bool,
     /// `Referer`.
     pub referer: Option<&'a str>,
-    /// Cookies, raw.
+    /// Cookies, raw; those that [`reads_cookie`] names are enough.
     pub cookies: Vec<(&'a str, &'a str)>,
     /// `Sec-Fetch-Dest`.
     pub sec_fetch_dest: Option<&'a str>,
@@ -81,6 +81,15 @@ impl<'a> LandingRequest<'a> {
     }
 }
 
+/// A cookie that a page is to set.
+#[derive(Debug, PartialEq, Eq)]
+pub struct NewCookie {
+    /// Its name.
+    pub name: &'static str,
+    /// The value of its `Set-Cookie` line.
+    pub line: String,
+}
+
 /// What the operator switched on besides `_fbc`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Extras<'a> {
@@ -88,6 +97,12 @@ pub struct Extras<'a> {
     pub mint_fbp: bool,
     /// Click ids of other networks that are kept.
     pub click_ids: &'a [&'static OtherClickId],
+}
+
+/// Whether a cookie of this name is looked at here.
+#[must_use]
+pub fn reads_cookie(name: &str) -> bool {
+    matches!(name, "_fbc" | "_fbp") || OTHER_CLICK_IDS.iter().any(|id| id.cookie == name)
 }
 
 /// Whether the request is a document navigation that may gain a cookie. Cheap: to be asked before consent is read.
@@ -99,19 +114,17 @@ pub fn may_matter(request: &LandingRequest<'_>, extras: Extras<'_>) -> bool {
             || extras.click_ids.iter().any(|id| id.new_in(request).is_some()))
 }
 
-/// The `Set-Cookie` values to append. `site_sets(name)` says whether the site's answer sets that cookie itself;
-/// `mint` is the random part of a new `_fbp`, `None` when minting is off; `click_ids` are those of other networks to keep.
+/// The cookies to set, unless the site's answer sets them itself; `mint` is the random part of a new `_fbp`, `None` when minting is off; `click_ids` are those of other networks to keep.
 ///
 /// A valid cookie with the same click is kept, with its time of creation; one with another click (case counts), or one
 /// that is not valid, is replaced.
 #[must_use]
 pub fn set_cookies(
     request: &LandingRequest<'_>,
-    site_sets: impl Fn(&str) -> bool,
     mint: Option<u32>,
     click_ids: &[&'static OtherClickId],
     now: UnixMillis,
-) -> Vec<String> {
+) -> Vec<NewCookie> {
     let Some(scope) = CookieScope::of(request.host).filter(|_| request.is_navigation()) else {
         return Vec::new();
     };
@@ -119,16 +132,9 @@ pub fn set_cookies(
     let fbp = mint
         .filter(|_| request.lacks_fbp())
         .map(|random| ("_fbp", format!("fb.{}.{}.{random}", scope.subdomain_index, now.0)));
-    let others = click_ids
-        .iter()
-        .filter(|id| !site_sets(id.cookie))
-        .filter_map(|id| Some(id.cookie_line(id.new_in(request)?, &scope, request.https)));
-    fbc.into_iter()
-        .chain(fbp)
-        .filter(|(name, _)| !site_sets(name))
-        .map(|(name, value)| set_cookie(name, &value, &scope, request.https))
-        .chain(others)
-        .collect()
+    let others = click_ids.iter().filter_map(|id| Some((id.cookie, id.new_in(request)?.to_owned())));
+    let line = |(name, value): (_, String)| NewCookie { name, line: set_cookie(name, &value, &scope, request.https) };
+    fbc.into_iter().chain(fbp).chain(others).map(line).collect()
 }
 
 /// The cookies that we may have set: those of Meta that are minted here, and those of other click ids.

@@ -1,8 +1,6 @@
 //! Click ids of other networks, kept as they came for whoever reads the site's leads. They never go to Meta.
 
 use super::click_id::own_query;
-use super::domain::CookieScope;
-use super::set_cookie::set_cookie;
 
 /// A network's parameter and the cookie it is kept in.
 #[derive(Debug, PartialEq, Eq)]
@@ -56,10 +54,6 @@ impl OtherClickId {
         let from_referer = || self.in_query(own_query(request.referer?, request.host)?);
         let click = self.in_query(request.query).or_else(from_referer)?;
         (self.in_cookies(request.cookies.iter().copied()) != Some(click)).then_some(click)
-    }
-
-    pub(super) fn cookie_line(&self, click: &str, scope: &CookieScope, https: bool) -> String {
-        set_cookie(self.cookie, click, scope, https)
     }
 }
 

@@ -19,8 +19,19 @@ fn landing<'a>(query: &'a str, cookies: &[(&'a str, &'a str)]) -> LandingRequest
     }
 }
 
+fn lines(
+    request: &LandingRequest<'_>,
+    mint: Option<u32>,
+    ids: &[&'static OtherClickId],
+    now: UnixMillis,
+) -> Vec<String> {
+    let cookies = set_cookies(request, mint, ids, now);
+    assert!(cookies.iter().all(|cookie| cookie.line.starts_with(&format!("{}=", cookie.name))));
+    cookies.into_iter().map(|cookie| cookie.line).collect()
+}
+
 fn cookies_of(request: &LandingRequest<'_>) -> Vec<String> {
-    let set = set_cookies(request, |_| false, None, &[], NOW);
+    let set = lines(request, None, &[], NOW);
     assert_eq!(may_matter(request, Extras::default()), !set.is_empty());
     set
 }
@@ -102,7 +113,7 @@ fn only_document_navigations_count() {
 
 #[test]
 fn fbp_is_minted_only_when_asked_and_missing() {
-    let set = |cookies: &[(&str, &str)], mint| set_cookies(&landing("", cookies), |_| false, mint, &[], NOW);
+    let set = |cookies: &[(&str, &str)], mint| lines(&landing("", cookies), mint, &[], NOW);
     assert!(set(&[], None).is_empty());
     assert_eq!(
         set(&[], Some(2_147_483_647)),
@@ -113,14 +124,6 @@ fn fbp_is_minted_only_when_asked_and_missing() {
     assert_eq!(set(&[("_fbp", "1")], Some(1)).len(), 1);
     assert!(may_matter(&landing("", &[]), Extras { mint_fbp: true, ..Extras::default() }));
     assert!(!may_matter(&landing("", &[]), Extras::default()));
-}
-
-#[test]
-fn a_cookie_that_the_site_sets_is_left_to_it() {
-    let set = |own: &'static str| set_cookies(&landing("fbclid=A", &[]), move |name| name == own, Some(1), &[], NOW);
-    assert_eq!(set("").len(), 2);
-    assert!(set("_fbc").iter().all(|line| line.starts_with("_fbp=")));
-    assert!(set("_fbp").iter().all(|line| line.starts_with("_fbc=")));
 }
 
 #[test]
@@ -187,7 +190,7 @@ proptest! {
         let referer = format!("https://{host}/?fbclid={referer}");
         let cookies = vec![("_fbc", fbc.as_str()), ("_fbp", fbp.as_str())];
         let request = LandingRequest { host: &host, referer: Some(&referer), cookies, ..landing(&query, &[]) };
-        for line in set_cookies(&request, |_| false, mint, &[], NOW) {
+        for line in lines(&request, mint, &[], NOW) {
             prop_assert!(is_well_formed(&line), "{line:?}");
         }
     }
@@ -212,24 +215,22 @@ proptest! {
 #[test]
 fn click_ids_of_other_networks_are_kept_where_they_were_asked_for() {
     let ids: Vec<_> = OTHER_CLICK_IDS.iter().collect();
-    let lines = |query, cookies: &[(&'static str, &'static str)]| {
-        set_cookies(&landing(query, cookies), |_| false, None, &ids, NOW)
-    };
+    let kept = |query, cookies: &[(&'static str, &'static str)]| lines(&landing(query, cookies), None, &ids, NOW);
     assert_eq!(
-        lines("gclid=Cj0-K_a&x=1&ttclid=E.C.P", &[]),
+        kept("gclid=Cj0-K_a&x=1&ttclid=E.C.P", &[]),
         [
             "_capi_gclid=Cj0-K_a; Domain=shop.example; Path=/; Max-Age=7776000; SameSite=Lax; Secure",
             "_capi_ttclid=E.C.P; Domain=shop.example; Path=/; Max-Age=7776000; SameSite=Lax; Secure",
         ]
     );
-    assert!(lines("gclid=A", &[("_capi_gclid", "A")]).is_empty());
-    for (referer, kept) in [("https://www.shop.example/?gclid=A#x", 1), ("https://other.example/?gclid=A", 0)] {
+    assert!(kept("gclid=A", &[("_capi_gclid", "A")]).is_empty());
+    for (referer, count) in [("https://www.shop.example/?gclid=A#x", 1), ("https://other.example/?gclid=A", 0)] {
         let next = LandingRequest { referer: Some(referer), ..landing("", &[]) };
-        assert_eq!(set_cookies(&next, |_| false, None, &ids, NOW).len(), kept, "{referer}");
+        assert_eq!(lines(&next, None, &ids, NOW).len(), count, "{referer}");
     }
-    assert_eq!(lines("gclid=B", &[("_capi_gclid", "A")]).len(), 1);
-    assert!(lines("gclid=a;b", &[]).is_empty());
-    assert!(set_cookies(&landing("gclid=A", &[]), |_| false, None, &[], NOW).is_empty(), "off by default");
+    assert_eq!(kept("gclid=B", &[("_capi_gclid", "A")]).len(), 1);
+    assert!(kept("gclid=a;b", &[]).is_empty());
+    assert!(lines(&landing("gclid=A", &[]), None, &[], NOW).is_empty(), "off by default");
     let extras = Extras { click_ids: &ids, ..Extras::default() };
     assert!(may_matter(&landing("gclid=A", &[]), extras) && !may_matter(&landing("gclid=A", &[]), Extras::default()));
 }
@@ -256,7 +257,7 @@ proptest! {
             }
             let cookies: Vec<_> = jar.iter().map(|value| ("_fbc", value.as_str())).collect();
             let request = landing(if step < 4 { &query } else { "" }, &cookies);
-            let set = if step == 3 { Vec::new() } else { set_cookies(&request, |_| false, None, &[], now) };
+            let set = if step == 3 { Vec::new() } else { lines(&request, None, &[], now) };
             prop_assert!(set.len() <= usize::from(step < 3));
             let stored = set.first().map(|line| line["_fbc=".len()..].split(';').next().unwrap().to_owned());
             jar = stored.or(jar);

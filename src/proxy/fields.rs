@@ -10,6 +10,9 @@ pub trait Fields {
 
     /// All lines of that name.
     fn all<'f>(&'f self, name: &HeaderName) -> Vec<&'f [u8]>;
+
+    /// As hyper's map holds them, for whoever keeps a copy.
+    fn to_map(&self) -> HeaderMap;
 }
 
 impl Fields for HeaderMap {
@@ -19,6 +22,10 @@ impl Fields for HeaderMap {
 
     fn all<'f>(&'f self, name: &HeaderName) -> Vec<&'f [u8]> {
         self.get_all(name).iter().map(HeaderValue::as_bytes).collect()
+    }
+
+    fn to_map(&self) -> HeaderMap {
+        self.clone()
     }
 }
 

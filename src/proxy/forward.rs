@@ -26,14 +26,14 @@ use super::copy::{Commit, Copy, HandOver, is_followed_at_once};
 use super::drain::Drain;
 use super::error::{Failure, own_answer};
 use super::fields::{self, Fields};
-use super::hooks::{Head, Hooks, PageAddress, PageCopy, Watch};
+use super::hooks::{Head, Hooks, Landing, PageAddress, PageCopy, Watch};
 use super::peer::Peer;
 use super::plain::scratch::Scratch;
 use super::pool::{Lease, Pool};
 use super::tee::{Budget, Tee};
 use super::{expect, forwarded, headers, target, upgrade};
 use crate::config::{ForwardedHeaders, HeaderCase, Limits, Timeouts};
-use crate::exchange::{Captured, RequestRecord, UnixMillis};
+use crate::exchange::Captured;
 use crate::metrics::ProxyCounts;
 
 /// What every request of a worker shares.
@@ -76,7 +76,7 @@ pub struct Shared {
 
 /// Who waits for the answer.
 struct Listening {
-    landing: Option<RequestRecord>,
+    landing: Option<Landing>,
     page: Option<PageAddress>,
     capture: Option<Capture>,
 }
@@ -105,13 +105,21 @@ pub async fn forward(shared: Rc<Shared>, peer: Peer, mut request: Request<Incomi
     shared.hint_at_tls_terminator(peer.address, trusted, &head.headers);
 
     let host = head.headers.get(HOST).cloned();
-    let watch = shared.watch(&head, host.as_ref(), peer);
+    let visitor = || shared.trusted.visitor(peer.address, &head.headers);
+    let seen = Head {
+        method: &head.method,
+        target: head.uri.path_and_query().map_or("/", |target| target.as_str()),
+        host: host.as_ref().and_then(|host| host.to_str().ok()).unwrap_or_default(),
+        https: forwarded::visitor_is_on_https(peer.https, trusted, &head.headers),
+        fields: &head.headers,
+        visitor: &visitor,
+    };
+    let watch = shared.hooks.watch(&seen);
     let page = matches!(watch, Watch::Page | Watch::Landing { learn: true })
         .then(|| PageAddress::Parsed(host.clone(), head.uri.path_and_query().cloned()));
-    let record = match watch {
-        Watch::Nothing | Watch::Page => None,
-        _ => Some(shared.record(&head, host.as_ref(), peer, trusted)),
-    };
+    let landing =
+        matches!(watch, Watch::Landing { .. } | Watch::FollowUp).then(|| shared.hooks.landing(&seen)).flatten();
+    let record = matches!(watch, Watch::FollowUp | Watch::Capture { .. }).then(|| seen.record());
 
     clean_request(&shared, &mut head, peer, trusted, host.as_ref(), wanted_upgrade, &body);
     if let (Watch::Capture { .. }, Some(record)) = (&watch, &record) {
@@ -125,21 +133,20 @@ pub async fn forward(shared: Rc<Shared>, peer: Peer, mut request: Request<Incomi
         fault: Cell::new(None),
         withheld: Cell::new(false),
     });
-    let (landing, capture) = match (watch, record) {
-        (Watch::Landing { .. }, Some(record)) => (Some(record), None),
+    let capture = match (watch, record) {
         (Watch::FollowUp, Some(record)) => {
             let mut tee = Tee::new(0, &shared.budget, None);
             tee.end();
-            (Some(record.clone()), Some(Capture::new(&shared, record, tee)))
+            Some(Capture::new(&shared, record, tee))
         }
         (Watch::Capture { filter }, Some(record)) => {
             let mut tee = Tee::new(shared.limits.capture_bytes, &shared.budget, filter);
             if body.is_end_stream() {
                 tee.end();
             }
-            (None, Some(Capture::new(&shared, record, tee)))
+            Some(Capture::new(&shared, record, tee))
         }
-        _ => (None, None),
+        _ => None,
     };
     let tee = capture.as_ref().map(Capture::tee);
     let waits = !body.is_end_stream() && headers::expects_continue(&head.headers);
@@ -178,26 +185,6 @@ pub async fn forward(shared: Rc<Shared>, peer: Peer, mut request: Request<Incomi
 }
 
 impl Shared {
-    fn watch(&self, head: &Parts, host: Option<&HeaderValue>, peer: Peer) -> Watch {
-        let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
-        let host = host.and_then(|host| host.to_str().ok()).unwrap_or_default();
-        let visitor = || self.trusted.visitor(peer.address, &head.headers);
-        self.hooks.watch(&Head { method: &head.method, target, host, fields: &head.headers, visitor: &visitor })
-    }
-
-    fn record(&self, head: &Parts, host: Option<&HeaderValue>, peer: Peer, trusted: bool) -> RequestRecord {
-        RequestRecord {
-            method: head.method.clone(),
-            target: head.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned(),
-            https: forwarded::visitor_is_on_https(peer.https, trusted, &head.headers),
-            host: host.and_then(|host| host.to_str().ok()).unwrap_or_default().to_ascii_lowercase(),
-            headers: head.headers.clone(),
-            body: Captured::Aborted,
-            client_ip: Some(self.trusted.visitor(peer.address, &head.headers)),
-            received: UnixMillis::now(),
-        }
-    }
-
     /// A copy of a page (answered with 200 and a body) for whoever learns from it. It waits for nothing, and an answer that breaks
     /// off teaches nothing.
     pub fn copy_page(&self, page: &PageAddress, answer: &dyn Fields) -> Option<Copy> {
@@ -393,8 +380,8 @@ async fn finish(
     if shared.header_case == HeaderCase::Lower {
         answer.extensions_mut().clear();
     }
-    if let Some(record) = landing
-        && let Some(edit) = shared.hooks.landing(&record, answer.headers())
+    if let Some(landing) = landing
+        && let Some(edit) = shared.hooks.land(landing, answer.headers())
     {
         edit.apply(answer.headers_mut());
         shared.counts.landing_cookies.fetch_add(1, Ordering::Relaxed);

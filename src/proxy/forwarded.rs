@@ -32,7 +32,7 @@ pub fn is_underscore_twin(name: &str) -> bool {
 /// peer speaks with us.
 #[must_use]
 pub fn visitor_is_on_https(peer_speaks_tls: bool, trusted: bool, headers: &dyn Fields) -> bool {
-    match headers.first(&X_FORWARDED_PROTO).filter(|_| trusted) {
+    match trusted.then(|| headers.first(&X_FORWARDED_PROTO)).flatten() {
         Some(line) => line.split(|b| *b == b',').next().is_some_and(is_https),
         None => peer_speaks_tls,
     }
@@ -62,7 +62,7 @@ pub fn changes<'c>(
 ) -> [(HeaderName, Change<'c>); 4] {
     let address = peer.address.to_canonical();
     let proto = if peer.https { "https" } else { "http" };
-    let forwarded_for = continued(headers, &X_FORWARDED_FOR, trusted, &address.to_string());
+    let forwarded_for = continued(headers, &X_FORWARDED_FOR, trusted, address.to_string());
     let stays = |name: &HeaderName| trusted && headers.first(name).is_some();
     let proto_line =
         if stays(&X_FORWARDED_PROTO) { Change::Keep } else { Change::Set(Cow::Borrowed(proto.as_bytes())) };
@@ -77,7 +77,7 @@ pub fn changes<'c>(
             IpAddr::V4(address) => format!("for={address};proto={proto}"),
             IpAddr::V6(address) => format!("for=\"[{address}]\";proto={proto}"),
         };
-        Change::Set(continued(headers, &FORWARDED, trusted, &node).into())
+        Change::Set(continued(headers, &FORWARDED, trusted, node).into())
     } else {
         Change::Keep
     };
@@ -113,14 +113,15 @@ pub fn update(headers: &mut HeaderMap, peer: Peer, trusted: bool, host: Option<&
 }
 
 /// The lines of a list field folded into one, with `own` at the end; `own` alone where they are not believed.
-fn continued(headers: &dyn Fields, name: &HeaderName, trusted: bool, own: &str) -> Vec<u8> {
+fn continued(headers: &dyn Fields, name: &HeaderName, trusted: bool, own: String) -> Vec<u8> {
+    if !trusted {
+        return own.into_bytes();
+    }
     let mut list = Vec::new();
-    if trusted {
-        for line in headers.all(name) {
-            if !line.is_empty() {
-                list.extend_from_slice(line);
-                list.extend_from_slice(b", ");
-            }
+    for line in headers.all(name) {
+        if !line.is_empty() {
+            list.extend_from_slice(line);
+            list.extend_from_slice(b", ");
         }
     }
     list.extend_from_slice(own.as_bytes());

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use super::fields::Fields;
-use super::hooks::{Head, Hooks, LandingEdit, PageAddress, PageCopy, PageTicket, Settled, Watch};
+use super::hooks::{Head, Hooks, Landing, LandingEdit, PageAddress, PageCopy, PageTicket, Settled, Watch};
 use super::tee::Reservation;
 use crate::exchange::{Exchange, RequestRecord};
 
@@ -31,8 +31,12 @@ impl Hooks for Guarded {
         self.ask(Watch::Nothing, |hooks| hooks.watch(head))
     }
 
-    fn landing(&self, request: &RequestRecord, answer: &dyn Fields) -> Option<LandingEdit> {
-        self.ask(None, |hooks| hooks.landing(request, answer))
+    fn landing(&self, head: &Head<'_>) -> Option<Landing> {
+        self.ask(None, |hooks| hooks.landing(head))
+    }
+
+    fn land(&self, landing: Landing, answer: &dyn Fields) -> Option<LandingEdit> {
+        self.ask(None, |hooks| hooks.land(landing, answer))
     }
 
     fn answering(&self, request: &RequestRecord, status: StatusCode, answer: &HeaderMap) -> Option<LandingEdit> {
@@ -69,7 +73,6 @@ mod tests {
 
     use super::*;
     use crate::config::{Purpose, Sources, load};
-    use crate::exchange::{Captured, UnixMillis};
     use crate::proxy::dial::Dialer;
     use crate::proxy::front::Front;
     use crate::proxy::listener::Listener;
@@ -84,7 +87,10 @@ mod tests {
         fn watch(&self, _: &Head<'_>) -> Watch {
             panic!("a bug")
         }
-        fn landing(&self, _: &RequestRecord, _: &dyn Fields) -> Option<LandingEdit> {
+        fn landing(&self, _: &Head<'_>) -> Option<Landing> {
+            panic!("a bug")
+        }
+        fn land(&self, _: Landing, _: &dyn Fields) -> Option<LandingEdit> {
             panic!("a bug")
         }
         fn answering(&self, _: &RequestRecord, _: StatusCode, _: &HeaderMap) -> Option<LandingEdit> {
@@ -112,19 +118,11 @@ mod tests {
         let hooks = Guarded::new(Arc::new(Faulty));
         let (answer, method) = (HeaderMap::new(), Method::GET);
         let visitor = || [192, 0, 2, 7].into();
-        let head = Head { method: &method, target: "/", host: "a", fields: &answer, visitor: &visitor };
+        let head = Head { method: &method, target: "/", host: "a", https: false, fields: &answer, visitor: &visitor };
         assert!(matches!(hooks.watch(&head), Watch::Nothing));
-        let request = RequestRecord {
-            method,
-            target: "/".to_owned(),
-            https: false,
-            host: "a".to_owned(),
-            headers: HeaderMap::new(),
-            body: Captured::Aborted,
-            client_ip: None,
-            received: UnixMillis(0),
-        };
-        assert!(hooks.landing(&request, &answer).is_none());
+        assert!(hooks.landing(&head).is_none());
+        assert!(hooks.land(Landing { cookies: Vec::new() }, &answer).is_none());
+        let request = head.record();
         assert!(hooks.answering(&request, StatusCode::OK, &answer).is_none());
         assert!(hooks.hand_over(&request).is_empty() && !hooks.reads_answer(&answer));
         assert!(hooks.reads_page(&PageAddress::joined("a", "/"), &answer).is_none());

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use super::fields::Fields;
 use super::tee::Reservation;
-use crate::exchange::{Exchange, RequestRecord};
+use crate::exchange::{Captured, Exchange, RequestRecord, UnixMillis};
 
 /// A request head as received.
 pub struct Head<'a> {
@@ -20,10 +20,29 @@ pub struct Head<'a> {
     pub target: &'a str,
     /// The received Host.
     pub host: &'a str,
+    /// The visitor spoke https, by our own TLS or a trusted peer's word.
+    pub https: bool,
     /// The fields.
     pub fields: &'a dyn Fields,
     /// The visitor's address, found out only when it is asked for.
     pub visitor: &'a dyn Fn() -> IpAddr,
+}
+
+impl Head<'_> {
+    /// A copy that can be kept; what the body is, is not known yet.
+    #[must_use]
+    pub fn record(&self) -> RequestRecord {
+        RequestRecord {
+            method: self.method.clone(),
+            target: self.target.to_owned(),
+            https: self.https,
+            host: self.host.to_ascii_lowercase(),
+            headers: self.fields.to_map(),
+            body: Captured::Aborted,
+            client_ip: Some((self.visitor)()),
+            received: UnixMillis::now(),
+        }
+    }
 }
 
 /// What to do with a request besides forwarding it.
@@ -32,7 +51,7 @@ pub enum Watch {
     Nothing,
     /// Ask [`Hooks::reads_page`] when the answer's head is there.
     Page,
-    /// Ask [`Hooks::landing`] when the answer's head is there.
+    /// Ask [`Hooks::landing`].
     Landing {
         /// Ask [`Hooks::reads_page`] as well.
         learn: bool,
@@ -54,7 +73,24 @@ pub trait BodyFilter {
     fn finish(&mut self, keep: &mut Vec<Bytes>);
 }
 
-/// What a landing adds to an answer's head.
+/// What the answer to a landing gains, as far as that can be known from the request. Kept until the answer is there: small, and
+/// nothing of the request.
+#[derive(Debug)]
+pub struct Landing {
+    /// For `Set-Cookie`.
+    pub cookies: Vec<LandingCookie>,
+}
+
+/// One cookie of it.
+#[derive(Debug)]
+pub struct LandingCookie {
+    /// An answer that sets a cookie of this name itself does without ours.
+    pub yields_to: Option<&'static str>,
+    /// The value of its line.
+    pub line: HeaderValue,
+}
+
+/// What is added to an answer's head.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct LandingEdit {
     /// Appended `Set-Cookie` lines.
@@ -149,8 +185,12 @@ pub trait Hooks: Send + Sync + 'static {
     /// A request head has arrived.
     fn watch(&self, head: &Head<'_>) -> Watch;
 
-    /// The answer to a [`Watch::Landing`] request has its head.
-    fn landing(&self, request: &RequestRecord, answer: &dyn Fields) -> Option<LandingEdit>;
+    /// What the answer to a [`Watch::Landing`] or [`Watch::FollowUp`] request gains. Asked once, and only if the request goes to the
+    /// site.
+    fn landing(&self, head: &Head<'_>) -> Option<Landing>;
+
+    /// The answer to a request with a landing has its head.
+    fn land(&self, landing: Landing, answer: &dyn Fields) -> Option<LandingEdit>;
 
     /// The answer to a captured request has its head: what it gains.
     fn answering(&self, request: &RequestRecord, status: StatusCode, answer: &HeaderMap) -> Option<LandingEdit>;

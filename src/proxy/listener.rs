@@ -9,7 +9,7 @@ use std::os::unix::net::{UnixListener as StdUnixListener, UnixStream as StdUnixS
 use std::path::{Path, PathBuf};
 
 use listenfd::ListenFd;
-use socket2::{Domain, SockAddr, Type};
+use socket2::{Domain, SockAddr, SockRef, Type};
 use tokio::net::{TcpListener, UnixListener};
 
 use super::socket::Socket;
@@ -60,7 +60,7 @@ impl Listener {
                 None => return Ok(None),
             },
         };
-        handle.set_nonblocking()?;
+        handle.prepare()?;
         let place = handle.place()?;
         Ok(Some(Self { handle, place, inherited: true, _file: None }))
     }
@@ -73,7 +73,7 @@ impl Listener {
                 (Handle::Unix(listener), Some(SocketFile::new(path)?))
             }
         };
-        handle.set_nonblocking()?;
+        handle.prepare()?;
         let place = match handle.place()? {
             place @ Listen::Tcp(_) => place,
             // As it was written.
@@ -184,9 +184,14 @@ pub enum Handle {
 }
 
 impl Handle {
-    fn set_nonblocking(&self) -> io::Result<()> {
+    /// Answers in several pieces must not wait for acknowledgements (Nagle). Connections have that from their listener, which saves
+    /// a system call for each.
+    fn prepare(&self) -> io::Result<()> {
         match self {
-            Self::Tcp(listener) => listener.set_nonblocking(true),
+            Self::Tcp(listener) => {
+                SockRef::from(listener).set_tcp_nodelay(true)?;
+                listener.set_nonblocking(true)
+            }
             Self::Unix(listener) => listener.set_nonblocking(true),
         }
     }
@@ -228,13 +233,10 @@ impl Registered {
     /// What `accept(2)` says.
     pub async fn accept(&self) -> io::Result<(Socket, IpAddr)> {
         match self {
-            Self::Tcp(listener) => loop {
+            Self::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
-                // A socket that refuses an option is broken; its connection has ended.
-                if let Ok(socket) = Socket::tcp(stream) {
-                    return Ok((socket, peer.ip()));
-                }
-            },
+                Ok((Socket::Tcp(stream), peer.ip()))
+            }
             Self::Unix(listener) => {
                 let (stream, _) = listener.accept().await?;
                 Ok((Socket::Unix(stream), THIS_MACHINE))
@@ -297,6 +299,17 @@ mod tests {
         let connect = |_| std::net::TcpStream::connect_timeout(&address, std::time::Duration::from_secs(5)).unwrap();
         let waiting: Vec<_> = (0..most.min(300)).map(connect).collect();
         assert_eq!(waiting.len(), most.min(300));
+    }
+
+    #[test]
+    fn visitors_connections_do_not_wait_for_acknowledgements() {
+        let listener = Listener::bind(&Listen::Tcp(([127, 0, 0, 1], 0).into()), None).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+        let (socket, _) = runtime.block_on(async {
+            let _visitor = std::net::TcpStream::connect(listener.place().tcp().unwrap()).unwrap();
+            listener.share().unwrap().register().unwrap().accept().await.unwrap()
+        });
+        assert!(matches!(socket, Socket::Tcp(stream) if stream.nodelay().unwrap()), "it has that from its listener");
     }
 
     #[test]

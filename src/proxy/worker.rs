@@ -4,15 +4,14 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::IpAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use http::HeaderValue;
-use tokio::runtime;
+use tokio::runtime::{self, LocalOptions};
 use tokio::sync::{Notify, watch};
-use tokio::task::LocalSet;
 use tokio::time::sleep;
 
 use super::address::TrustedProxies;
@@ -55,14 +54,21 @@ impl Worker {
         turns: Arc<Turns>,
         phase: watch::Receiver<Phase>,
     ) -> io::Result<Self> {
-        let runtime = runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+        let (made, done) = mpsc::sync_channel(1);
         let thread = thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
-            let local = LocalSet::new();
-            local.block_on(&runtime, async move {
+            // It cannot leave the thread it was made on; whether it was made is known before anybody is told that we serve.
+            let mut builder = runtime::Builder::new_current_thread();
+            let runtime = match builder.enable_io().enable_time().build_local(LocalOptions::default()) {
+                Ok(runtime) => runtime,
+                Err(error) => return drop(made.send(Err(error))),
+            };
+            drop(made.send(Ok(())));
+            runtime.block_on(async move {
                 let floor = Floor::new(index, &options, turns);
                 floor.serve(listener, &options, phase).await;
             });
         })?;
+        done.recv().map_err(io::Error::other)??;
         Ok(Self { thread })
     }
 

@@ -28,12 +28,13 @@ fn read(signals: &Signals<'_>, rule: &ConsentRule) -> Option<Finding> {
 /// `None` when it is not in CookieYes' syntax.
 fn judge(raw: &str, category: Option<&str>) -> Option<Finding> {
     let text = layers(raw).find(|layer| colon_pairs(layer).any(|(key, _)| key == "action"))?;
-    let value_of = |key| sole(colon_pairs(&text), key);
+    let pairs: Vec<_> = colon_pairs(&text).collect();
+    let names = |wanted| pairs.iter().any(|(key, _)| *key == wanted);
+    let value_of = |key| sole(pairs.iter().copied(), key);
     if value_of("action") != Some("yes") {
         return Some(Finding::no_choice("action is empty"));
     }
-    let names_consent = colon_pairs(&text).any(|(key, _)| key == "consent");
-    let is_unsaid = names_consent && value_of("consent") != Some("yes");
+    let is_unsaid = names("consent") && value_of("consent") != Some("yes");
     let of_category = |category| match Finding::of_category(category, value_of(category), "yes", "no") {
         Finding { choice: Choice::Granted, .. } if is_unsaid => Finding::no_choice("closed without consent:yes"),
         finding => finding,
@@ -41,7 +42,7 @@ fn judge(raw: &str, category: Option<&str>) -> Option<Finding> {
     if let Some(category) = category {
         return Some(of_category(category));
     }
-    let present = MARKETING.into_iter().filter(|slug| colon_pairs(&text).any(|(key, _)| key == *slug));
+    let present = MARKETING.into_iter().filter(|slug| names(slug));
     Some(strictest(present.map(of_category)).unwrap_or_else(|| of_category(MARKETING[0])))
 }
 

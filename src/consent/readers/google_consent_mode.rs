@@ -5,11 +5,16 @@
 //! visitor's yes from a default. `gcd` does, and has `ad_user_data`, but Google documents it nowhere: it restricts, and
 //! grants nothing. A link that anybody can make up grants nothing either: of the query only a no counts.
 
+use http::HeaderName;
+
 use super::{Category, Reader, Source, Standing};
 use crate::config::ConsentRule;
 use crate::consent::Signals;
 use crate::consent::decode::layers;
 use crate::consent::finding::{Choice, Finding, agreed, strictest};
+
+const X_GA_GCS: HeaderName = HeaderName::from_static("x-ga-gcs");
+const X_GA_GCD: HeaderName = HeaderName::from_static("x-ga-gcd");
 
 pub const READER: Reader = Reader {
     name: "google_consent_mode",
@@ -20,14 +25,14 @@ pub const READER: Reader = Reader {
 };
 
 fn read(signals: &Signals<'_>, _rule: &ConsentRule) -> Option<Finding> {
-    let header = |name, judge: fn(&str) -> Option<Finding>, what: &str| {
-        agreed(signals.header_lines(name).map(|line| {
+    let header = |name: HeaderName, judge: fn(&str) -> Option<Finding>, what: &str| {
+        agreed(signals.header_lines(&name).map(|line| {
             let text = std::str::from_utf8(line).ok();
             text.and_then(|text| judge(text.trim())).unwrap_or_else(|| Finding::undecodable(what))
         }))
     };
-    let by_header = strictest(header("x-ga-gcs", of_gcs, "gcs"));
-    let by_header = match header("x-ga-gcd", of_gcd, "gcd") {
+    let by_header = strictest(header(X_GA_GCS, of_gcs, "gcs"));
+    let by_header = match header(X_GA_GCD, of_gcd, "gcd") {
         Some(gcd) if gcd.choice == Choice::Granted => by_header,
         gcd => strictest(by_header.into_iter().chain(gcd)),
     };

@@ -1,6 +1,8 @@
 //! What the operator named: the bridge cookie that a banner's callback sets, and a cookie, a header or a form's checkbox of
 //! a home-made banner.
 
+use http::HeaderName;
+use http::header::REFERER;
 use serde_json::Value;
 
 use super::{Category, Reader, Source, Standing};
@@ -40,7 +42,7 @@ fn read_cookie(signals: &Signals<'_>, rule: &ConsentRule) -> Option<Finding> {
 }
 
 fn read_header(signals: &Signals<'_>, rule: &ConsentRule) -> Option<Finding> {
-    let lines = signals.header_lines(rule.name.as_deref()?);
+    let lines = signals.header_lines(&HeaderName::from_bytes(rule.name.as_deref()?.as_bytes()).ok()?);
     agreed(lines.map(|line| judge(String::from_utf8_lossy(line).trim(), rule)))
 }
 
@@ -68,7 +70,7 @@ fn read_field(signals: &Signals<'_>, rule: &ConsentRule) -> Option<Finding> {
 
 /// The form's own page or where it is posted to.
 fn is_on(signals: &Signals<'_>, pattern: &str) -> bool {
-    let page = signals.header_lines("referer").next().and_then(|referer| {
+    let page = signals.header_lines(&REFERER).next().and_then(|referer| {
         let (_, rest) = std::str::from_utf8(referer).ok()?.split_once("://")?;
         rest.get(rest.find('/')?..)?.split(['?', '#']).next()
     });

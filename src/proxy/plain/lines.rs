@@ -9,10 +9,17 @@ use crate::proxy::fields::Fields;
 #[derive(Clone, Copy)]
 pub struct Lines<'l, 'b>(pub &'l [Header<'b>]);
 
-impl Lines<'_, '_> {
-    /// As hyper's map would hold them, for rules that want to keep a copy.
-    #[must_use]
-    pub fn to_map(self) -> HeaderMap {
+impl Fields for Lines<'_, '_> {
+    fn first(&self, name: &HeaderName) -> Option<&[u8]> {
+        self.0.iter().find(|line| line.name.eq_ignore_ascii_case(name.as_str())).map(|line| line.value)
+    }
+
+    fn all<'f>(&'f self, name: &HeaderName) -> Vec<&'f [u8]> {
+        let of_that_name = |line: &&Header<'_>| line.name.eq_ignore_ascii_case(name.as_str());
+        self.0.iter().filter(of_that_name).map(|line| line.value).collect()
+    }
+
+    fn to_map(&self) -> HeaderMap {
         let mut map = HeaderMap::with_capacity(self.0.len());
         for line in self.0 {
             // httparse has accepted both already.
@@ -23,17 +30,6 @@ impl Lines<'_, '_> {
             }
         }
         map
-    }
-}
-
-impl Fields for Lines<'_, '_> {
-    fn first(&self, name: &HeaderName) -> Option<&[u8]> {
-        self.0.iter().find(|line| line.name.eq_ignore_ascii_case(name.as_str())).map(|line| line.value)
-    }
-
-    fn all<'f>(&'f self, name: &HeaderName) -> Vec<&'f [u8]> {
-        let of_that_name = |line: &&Header<'_>| line.name.eq_ignore_ascii_case(name.as_str());
-        self.0.iter().filter(of_that_name).map(|line| line.value).collect()
     }
 }
 

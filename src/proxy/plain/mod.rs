@@ -33,7 +33,6 @@ use super::peer::Peer;
 use super::socket::Socket;
 use super::tee::Tee;
 use crate::config::ForwardedHeaders;
-use crate::exchange::{Captured, RequestRecord, UnixMillis};
 use relay::Job;
 use request::{Plain, Seen, Verb};
 use watchdog::Watchdog;
@@ -167,31 +166,27 @@ fn job(shared: &Rc<Shared>, peer: Peer, trusted: bool, bytes: &[u8], plain: &Pla
     }
     let visitor = || shared.trusted.visitor(peer.address, lines);
     let method = plain.verb.method();
-    let head = Head { method: &method, target: plain.target, host: plain.host, fields: lines, visitor: &visitor };
+    let head = Head {
+        method: &method,
+        target: plain.target,
+        host: plain.host,
+        https: forwarded::visitor_is_on_https(peer.https, trusted, lines),
+        fields: lines,
+        visitor: &visitor,
+    };
     let watch = shared.hooks.watch(&head);
     shared.hint_at_tls_terminator(peer.address, trusted, lines);
-    let record = || RequestRecord {
-        method: method.clone(),
-        target: plain.target.to_owned(),
-        https: forwarded::visitor_is_on_https(peer.https, trusted, lines),
-        host: plain.host.to_ascii_lowercase(),
-        headers: lines.to_map(),
-        body: Captured::Aborted,
-        client_ip: Some(visitor()),
-        received: UnixMillis::now(),
-    };
     let learns = matches!(watch, Watch::Page | Watch::Landing { learn: true });
     let (mut landing, mut capture, mut added) = (None, None, Vec::new());
     match watch {
         Watch::Nothing | Watch::Page => {}
-        Watch::Landing { .. } => landing = Some(Box::new(record())),
+        Watch::Landing { .. } => landing = shared.hooks.landing(&head),
         Watch::FollowUp => {
-            let record = record();
-            landing = Some(Box::new(record.clone()));
-            capture = Some(Capture::new(shared, record, copied(shared, None, &[])));
+            landing = shared.hooks.landing(&head);
+            capture = Some(Capture::new(shared, head.record(), copied(shared, None, &[])));
         }
         Watch::Capture { filter } => {
-            let record = record();
+            let record = head.record();
             added = shared.hooks.hand_over(&record);
             capture = Some(Capture::new(shared, record, copied(shared, filter, plain.verb.body())));
         }

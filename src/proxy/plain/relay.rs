@@ -2,6 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
@@ -14,13 +15,12 @@ use super::Visitor;
 use super::answer::{self, Additions, Answer, Framing};
 use super::body::{Body, End};
 use super::scratch::{self, Scratch};
-use crate::exchange::RequestRecord;
 use crate::proxy::capture::Capture;
 use crate::proxy::copy::{Commit, Copy, is_followed_at_once};
 use crate::proxy::error::{Failure, on_the_wire};
 use crate::proxy::fields::Fields;
 use crate::proxy::forward::Shared;
-use crate::proxy::hooks::{LandingEdit, PageAddress, Settled};
+use crate::proxy::hooks::{Landing, LandingEdit, PageAddress, Settled};
 use crate::proxy::socket::Socket;
 
 /// A head and what came of its body, up to this size, are put together for one plain write.
@@ -44,8 +44,8 @@ pub struct Job {
     pub is_idempotent: bool,
     /// The visitor's connection ends afterwards.
     pub close: bool,
-    /// The request as it was, if it is a landing.
-    pub landing: Option<Box<RequestRecord>>,
+    /// What the answer gains.
+    pub landing: Option<Landing>,
     /// Where to learn from the answer.
     pub page: Option<PageAddress>,
     /// The copy of it, if it is a form.
@@ -242,7 +242,7 @@ fn begin(shared: &Shared, job: &mut Job, bytes: &[u8], output: &mut Vec<u8>) -> 
             head
         });
         let fields = edited.as_ref().map_or(&lines as &dyn Fields, |head| head);
-        if let Some(gains) = job.landing.take().and_then(|record| shared.hooks.landing(&record, fields)) {
+        if let Some(gains) = job.landing.take().and_then(|landing| shared.hooks.land(landing, fields)) {
             shared.counts.landing_cookies.fetch_add(1, Ordering::Relaxed);
             edit.add(gains);
         }
@@ -316,8 +316,8 @@ impl Visitor<'_> {
     /// is kept, and beyond a bound left in the socket.
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while self.read.len() < EARLY {
-            let mut room = [0; 2048];
-            let mut buf = ReadBuf::new(&mut room);
+            let mut room = [MaybeUninit::uninit(); 2048];
+            let mut buf = ReadBuf::uninit(&mut room);
             match ready!(Pin::new(&mut *self.socket).poll_read(cx, &mut buf)) {
                 Ok(()) if !buf.filled().is_empty() => self.read.extend_from_slice(buf.filled()),
                 _ => return Poll::Ready(()),
