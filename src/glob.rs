@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use crate::stems::Stems;
 
 /// Whether `pattern` matches all of `text`. Time is bounded by the product of the lengths.
 pub fn matches(pattern: &str, text: &str) -> bool {
@@ -21,7 +21,7 @@ pub struct Set {
     exact: HashSet<&'static str>,
     beginnings: Vec<&'static str>,
     ends: Vec<&'static str>,
-    parts: Option<AhoCorasick>,
+    parts: Stems,
     /// With a star in the middle.
     others: Vec<&'static str>,
 }
@@ -29,28 +29,25 @@ pub struct Set {
 impl Set {
     /// Gets them ready: a set is made once.
     pub fn new(patterns: &[&'static str]) -> Self {
-        let mut set =
-            Self { exact: HashSet::new(), beginnings: Vec::new(), ends: Vec::new(), parts: None, others: Vec::new() };
-        let mut parts = Vec::new();
+        let (mut exact, mut parts) = (HashSet::new(), Vec::new());
+        let (mut beginnings, mut ends, mut others) = (Vec::new(), Vec::new(), Vec::new());
         for &pattern in patterns {
             let (end, beginning) = (pattern.strip_prefix('*'), pattern.strip_suffix('*'));
             let part = end.and_then(|end| end.strip_suffix('*'));
             let is_plain = |piece: &&str| !piece.contains('*');
             if is_plain(&pattern) {
-                set.exact.insert(pattern);
+                exact.insert(pattern);
             } else if let Some(part) = part.filter(is_plain) {
                 parts.push(part);
             } else if let Some(beginning) = beginning.filter(is_plain) {
-                set.beginnings.push(beginning);
+                beginnings.push(beginning);
             } else if let Some(end) = end.filter(is_plain) {
-                set.ends.push(end);
+                ends.push(end);
             } else {
-                set.others.push(pattern);
+                others.push(pattern);
             }
         }
-        // It fails for lists of a length that nobody writes.
-        set.parts = AhoCorasick::builder().kind(Some(AhoCorasickKind::DFA)).build(parts).ok();
-        set
+        Self { exact, beginnings, ends, parts: Stems::new(parts), others }
     }
 
     /// Whether one of the patterns matches all of `text`.
@@ -58,7 +55,7 @@ impl Set {
         self.exact.contains(text)
             || self.beginnings.iter().any(|beginning| text.starts_with(beginning))
             || self.ends.iter().any(|end| text.ends_with(end))
-            || self.parts.as_ref().is_some_and(|parts| parts.is_match(text))
+            || self.parts.any_in(text)
             || self.others.iter().any(|pattern| matches(pattern, text))
     }
 }

@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::tokens::{
     EMAIL_STEMS, FILLERS, NOT_A_PERSON, NOT_THE_DATUM, PHONE_STEMS, PHONE_WORDS, PHRASES, Role, SOMEBODY_ELSES,
 };
-use super::words::{Group, Phrase, Stems, Words};
+use super::words::{Group, Phrase, Words};
 use crate::lead::contact::Key;
+use crate::stems::Stems;
 
 /// What a name, a label or a marker says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -221,8 +222,8 @@ static ROLES: LazyLock<HashMap<&str, Role>> = LazyLock::new(|| {
     phrases.collect()
 });
 
-static EMAILS: LazyLock<Stems> = LazyLock::new(|| Stems::new(EMAIL_STEMS));
-static PHONES: LazyLock<Stems> = LazyLock::new(|| Stems::new(PHONE_STEMS));
+static EMAILS: LazyLock<Stems> = LazyLock::new(|| Stems::new(EMAIL_STEMS.iter().copied()));
+static PHONES: LazyLock<Stems> = LazyLock::new(|| Stems::new(PHONE_STEMS.iter().copied()));
 
 #[cfg(test)]
 mod tests {

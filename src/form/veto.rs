@@ -6,10 +6,11 @@ use std::sync::LazyLock;
 use super::names::last_bracket;
 use super::page::{FieldKind, PageForm};
 use super::submitted::Submitted;
-use super::words::{Stems, Words};
+use super::words::Words;
 use crate::exchange::{RequestRecord, cookies};
 use crate::glob;
 use crate::reason::Reason;
+use crate::stems::Stems;
 
 /// Fields that people cannot see; lower case. Their names are those of the software that sets the traps.
 const HONEYPOTS: &[&str] = &[
@@ -42,7 +43,7 @@ const PASSWORD_WORDS: &[&str] =
 /// The same inside a longer word.
 const PASSWORD_STEMS: &[&str] =
     &["password", "passwort", "motdepasse", "contrasena", "palavrapasse", "wachtwoord", "losenord"];
-static PASSWORDS: LazyLock<Stems> = LazyLock::new(|| Stems::new(PASSWORD_STEMS));
+static PASSWORDS: LazyLock<Stems> = LazyLock::new(|| Stems::new(PASSWORD_STEMS.iter().copied()));
 /// The same, only as the whole name: they mean other things too (a keyword, a slogan, an Indian postal code).
 const PASSWORD_NAMES: &[&str] = &["pin", "clave", "haslo"];
 
@@ -51,7 +52,7 @@ const PAYMENT_WORDS: &[&str] = &["cvv", "cvc", "iban", "creditcard"];
 /// The same inside a longer word.
 const PAYMENT_STEMS: &[&str] = &["cardnumber", "creditcard", "cardholder", "cardexp", "cardcv"];
 
-static PAYMENTS: LazyLock<Stems> = LazyLock::new(|| Stems::new(PAYMENT_STEMS));
+static PAYMENTS: LazyLock<Stems> = LazyLock::new(|| Stems::new(PAYMENT_STEMS.iter().copied()));
 
 /// Fields of a search box.
 const SEARCH: &[&str] = &["s", "q", "query", "search"];

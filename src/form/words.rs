@@ -1,7 +1,6 @@
 //! Texts → their words: what names, labels, paths and queries are read by. Reading is dear and looking up is cheap, so a text is
 //! read once and asked as often as needed.
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
@@ -212,21 +211,6 @@ impl Reader {
     }
 }
 
-/// Parts of words that are looked for all at once.
-pub(super) struct Stems(Option<AhoCorasick>);
-
-impl Stems {
-    pub(super) fn new(stems: &[&str]) -> Self {
-        // It fails for lists of a length that nobody writes.
-        Self(AhoCorasick::builder().kind(Some(AhoCorasickKind::DFA)).build(stems).ok())
-    }
-
-    /// Whether one of them is in the text.
-    pub(super) fn any_in(&self, text: &str) -> bool {
-        self.0.as_ref().is_some_and(|stems| stems.is_match(text))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -286,13 +270,6 @@ mod tests {
         assert_eq!(trimmed("your your"), "your");
         assert_eq!(trimmed(""), "");
         assert_eq!(Words::of("number to reach to").without("to").joined(), "numberreach");
-    }
-
-    #[test]
-    fn any_of_the_stems_is_found_anywhere() {
-        let stems = Stems::new(&["mail", "courriel"]);
-        assert!(stems.any_in("usermailbox") && stems.any_in("courriel"));
-        assert!(!stems.any_in("mai") && !stems.any_in(""));
     }
 
     proptest! {

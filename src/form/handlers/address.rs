@@ -6,8 +6,9 @@ use std::sync::LazyLock;
 
 use super::Post;
 use crate::form::url::Url;
-use crate::form::words::{Stems, Words};
+use crate::form::words::Words;
 use crate::reason::Reason;
+use crate::stems::Stems;
 
 /// Segments of paths, without punctuation and diacritics.
 const LOGIN: &[&str] = &[
@@ -104,9 +105,9 @@ const LOSING: &[&str] = &[
     "passwordemail",
 ];
 
-static OF_LEAVING: LazyLock<Stems> = LazyLock::new(|| Stems::new(LEAVING));
-static OF_LOST: LazyLock<Stems> = LazyLock::new(|| Stems::new(LOST));
-static OF_LOSING: LazyLock<Stems> = LazyLock::new(|| Stems::new(LOSING));
+static OF_LEAVING: LazyLock<Stems> = LazyLock::new(|| Stems::new(LEAVING.iter().copied()));
+static OF_LOST: LazyLock<Stems> = LazyLock::new(|| Stems::new(LOST.iter().copied()));
+static OF_LOSING: LazyLock<Stems> = LazyLock::new(|| Stems::new(LOSING.iter().copied()));
 
 /// Why a submission to this address, or of this kind, is no lead.
 pub(super) fn of_target(post: &Post<'_>) -> Option<Reason> {

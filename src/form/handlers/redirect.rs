@@ -5,8 +5,9 @@ use std::sync::LazyLock;
 use super::{Outcome, Post};
 use crate::form::answer::Answer;
 use crate::form::url::{self, Url};
-use crate::form::words::{Stems, Words};
+use crate::form::words::Words;
 use crate::reason::Reason;
+use crate::stems::Stems;
 
 /// What a Location says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -208,8 +209,8 @@ const GOOD: &[&str] = &[
 const OFF: &[&str] =
     &["0", "-1", "false", "no", "none", "n", "nein", "non", "nee", "nie", "nej", "nao", "off", "null", "ko", "nok"];
 
-static OF_BAD: LazyLock<Stems> = LazyLock::new(|| Stems::new(BAD_STEMS));
-static OF_LOGIN: LazyLock<Stems> = LazyLock::new(|| Stems::new(LOGIN_STEMS));
+static OF_BAD: LazyLock<Stems> = LazyLock::new(|| Stems::new(BAD_STEMS.iter().copied()));
+static OF_LOGIN: LazyLock<Stems> = LazyLock::new(|| Stems::new(LOGIN_STEMS.iter().copied()));
 
 /// An address in words.
 struct Address<'a> {
