@@ -1,11 +1,11 @@
 //! What a decision costs: microseconds and allocations, for submissions of the usual kinds.
 //!
-//! Everything that the lead plane's thread does for a submission but the store: the decision and its report. The time is the
-//! processor's, so that a busy machine shows in it as little as possible; the figure is the median of rounds, with the least
-//! and the greatest. Allocations are the same in every round.
+//! Everything that the lead plane's thread does for a submission but the store: the decision and its report. The time is
+//! the processor's, so that a busy machine shows in it as little as possible; the figure is the median of rounds, with the
+//! least and the greatest. Allocations are the same in every round.
 //!
-//! `cargo bench --bench decide`; `-- --quick` is one short round, to see that it runs. A name (`-- redirect`) measures that
-//! kind alone, for a profile.
+//! `cargo bench --bench decide`; `-- --quick` is one short round, to see that it runs. The beginning of a name
+//! (`-- redirect`) measures those kinds alone, for a profile.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::cast_precision_loss)]
 
 mod support;

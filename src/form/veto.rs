@@ -51,7 +51,6 @@ const PASSWORD_NAMES: &[&str] = &["pin", "clave", "haslo"];
 const PAYMENT_WORDS: &[&str] = &["cvv", "cvc", "iban", "creditcard"];
 /// The same inside a longer word.
 const PAYMENT_STEMS: &[&str] = &["cardnumber", "creditcard", "cardholder", "cardexp", "cardcv"];
-
 static PAYMENTS: LazyLock<Stems> = LazyLock::new(|| Stems::new(PAYMENT_STEMS.iter().copied()));
 
 /// Fields of a search box.

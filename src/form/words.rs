@@ -1,12 +1,12 @@
-//! Texts → their words: what names, labels, paths and queries are read by. Reading is dear and looking up is cheap, so a text is
-//! read once and asked as often as needed.
+//! Texts → their words: what names, labels, paths and queries are read by. Reading is dear and looking up is cheap, so a
+//! text is read once and asked as often as needed.
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-/// The folded words of a text: lower case, without diacritics. Its numbers, and the brackets and dots of names, cut them into
-/// groups: `name-1-first-name` → `[name] [first name]`. Between two brackets is a group also where no word is; between two
-/// numbers is none.
+/// The folded words of a text: lower case, without diacritics. Its numbers, and the brackets and dots of names, cut them
+/// into groups: `name-1-first-name` → `[name] [first name]`. Between two brackets is a group also where no word is;
+/// between two numbers is none.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Words {
     joined: String,
