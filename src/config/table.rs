@@ -130,6 +130,7 @@ const COUNT: Kind = Kind::Integer { min: 1, max: 1_000_000 };
 /// All settings of `run`, in the order of the reference.
 pub const SETTINGS: &[Setting] = &[
     row("listen", Kind::Text, "0.0.0.0:8080", "Where visitors (or the proxy in front) connect: an address, or unix:/path.sock. A listener inherited from systemd (LISTEN_FDS) is used instead of it."),
+    row("listen_mode", Kind::Text, "", "With listen = unix:…: who may connect, as the octal mode of the socket's file, e.g. \"0660\". Default: what the umask leaves."),
     row("upstream", Kind::Text, "", "The site: http://host:port, https://host, or unix:/path.sock. Required."),
     row("upstream_ca_file", Kind::Path, "", "With https: PEM file of an authority that may vouch for the site's certificate, besides those that this machine trusts."),
     row("pixel.id", Kind::Text, "", "Meta pixel (dataset) id; shorthand for one [[pixel]] that serves every host. Required, or [[pixel]].")
