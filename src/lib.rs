@@ -28,4 +28,5 @@ pub mod outbox;
 pub mod proxy;
 pub mod reason;
 pub mod sidecar;
+mod stems;
 pub mod visitor;

@@ -12,7 +12,7 @@ use crate::consent::{self, Consent, Signals};
 use crate::decision::{self, Decision, Policy, Told};
 use crate::exchange::{Exchange, UnixMillis};
 use crate::form::page::Page;
-use crate::lead::event;
+use crate::lead::event::Sent;
 use crate::lead::event_id::IdSecret;
 use crate::proxy::address::TrustedProxies;
 use crate::reason::Reason;
@@ -21,7 +21,8 @@ use crate::reason::Reason;
 pub fn explain(args: &ArgMatches, config: &Config) -> Exit {
     match decide(args, config) {
         Ok((decision, consent)) => {
-            let event = decision.submission.as_ref().and_then(|s| event::with_event_id(&s.body, s.event_id()));
+            let sent = decision.submission.as_ref().and_then(|s| Sent::new(&s.body, s.event_id()));
+            let event = sent.and_then(|sent| serde_json::to_value(sent).ok());
             if is_json(args) {
                 say(&explanation::as_json(&decision, &consent, event.as_ref()).to_string());
             } else {

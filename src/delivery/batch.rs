@@ -3,7 +3,6 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
@@ -15,7 +14,7 @@ use super::worker::{MAX_EVENTS, Worker};
 use crate::clock::Moment;
 use crate::config::{Config, Pixel};
 use crate::exchange::UnixMillis;
-use crate::lead::event;
+use crate::lead::event::Sent;
 use crate::outbox::{Due, Settlement, Verdict};
 
 /// A clock that is no further ahead of Graph's than this is right enough.
@@ -61,8 +60,7 @@ impl Worker {
     async fn send(&mut self, config: &Config, pixel: &Pixel, part: &[Due], test_code: Option<&str>) -> Reply {
         let now = self.look().wall.as_secs();
         let latest = now.saturating_sub(self.ahead);
-        // Only a damaged store could hold one that cannot be read; it is refused and becomes a dead letter.
-        let events = part.iter().map(|due| as_sent(due, latest).unwrap_or_else(|| json!({}))).collect();
+        let events = part.iter().map(|due| as_sent(due, latest)).collect();
         let start = Instant::now();
         self.pace.sent(start);
         let mut stop = self.stop.clone();
@@ -118,11 +116,9 @@ impl Worker {
 }
 
 /// The event as it goes out. Its time is the store's, and never after `latest`: Meta refuses an event of the future, and all
-/// that comes with it.
-fn as_sent(due: &Due, latest: u64) -> Option<Value> {
-    let mut event = event::with_event_id(&due.body, &due.event_id)?;
-    event.as_object_mut()?.insert("event_time".to_owned(), json!(due.event_time.min(latest)));
-    Some(event)
+/// that comes with it. Only a damaged store could hold one that cannot be read; it is refused and becomes a dead letter.
+fn as_sent(due: &Due, latest: u64) -> Sent<'_> {
+    Sent::new(&due.body, &due.event_id).map(|event| event.at(due.event_time.min(latest))).unwrap_or_default()
 }
 
 fn signal(reply: &Reply) -> Signal {

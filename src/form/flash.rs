@@ -6,7 +6,7 @@
 use lol_html::html_content::Element;
 
 use super::html;
-use super::names::words;
+use super::words::Words;
 
 /// What the messages of a page say. One bad sign outweighs every good one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +61,6 @@ pub(super) fn is_success(element: &Element<'_, '_>, class: &str) -> bool {
 
 fn of_element(element: &Element<'_, '_>) -> Flash {
     let class = element.get_attribute("class").unwrap_or_default();
-    let has = |list: &[&str]| words(&class).iter().flatten().any(|word| list.contains(&word.as_str()));
     if is_hidden(element, &class) {
         return Flash::Silent;
     }
@@ -70,12 +69,13 @@ fn of_element(element: &Element<'_, '_>) -> Flash {
     if is_text && class.split_ascii_whitespace().any(|class| class == "success") {
         return Flash::Success;
     }
-    if !has(MESSAGE) {
+    let words = Words::of(&class);
+    if !words.has(MESSAGE) {
         return Flash::Silent;
     }
-    if has(BAD) {
+    if words.has(BAD) {
         Flash::Failure
-    } else if has(GOOD) {
+    } else if words.has(GOOD) {
         Flash::Success
     } else {
         Flash::Silent

@@ -19,13 +19,16 @@ pub mod page;
 mod phone;
 pub mod roles;
 mod rule;
+mod submitted;
 mod tokens;
 mod url;
 mod urlencoded;
 mod veto;
 mod volatile;
+mod words;
 
 use std::fmt;
+use std::sync::Arc;
 
 use http::Method;
 use sha2::{Digest, Sha256};
@@ -38,8 +41,9 @@ use body::{BodyType, Fields};
 pub use follow_up::{FollowUp, follow_up};
 pub use handlers::Expected;
 use handlers::{Outcome, Post, Recognised};
-use page::{KnownPages, PageState};
+use page::KnownPages;
 use roles::{Declared, Known, Roles};
+use submitted::Submitted;
 
 /// Whether the site accepted the submission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +96,7 @@ pub struct Reading {
     /// The id that came with it.
     pub supplied_event_id: Option<SuppliedEventId>,
     /// The decoded fields.
-    pub fields: Fields,
+    pub fields: Arc<Fields>,
 }
 
 impl fmt::Debug for Reading {
@@ -128,7 +132,7 @@ impl Reading {
             rule: None,
             canonical_fields: Vec::new(),
             supplied_event_id: None,
-            fields: Fields::default(),
+            fields: Arc::default(),
         }
     }
 
@@ -210,10 +214,10 @@ fn examine(
         rule_for(reading, "none", &page_url)?;
         return Err(Reason::Malformed);
     };
-    reading.fields = wire_fields.clone();
+    let wire_fields = Arc::new(wire_fields);
+    reading.fields = Arc::clone(&wire_fields);
 
-    let mut post =
-        Post { request, fields: &wire_fields, form: None, before: PageState::default(), page_url: &page_url };
+    let mut post = Post::new(request, &wire_fields, &page_url);
     let (handler, recognised) = handlers::recognise(&post);
     reading.handler = handler.name();
     let named_page = handler.page_url(&post).and_then(|url| url::on_this_site(&url, request));
@@ -226,33 +230,32 @@ fn examine(
         Recognised::Form(id) => id,
         Recognised::Never(reason) => return Err(reason),
     };
-    match handler.fields(&post) {
-        Some(fields) => reading.fields = fields,
-        None => packed::unpack(&mut reading.fields),
+    if let Some(fields) = handler.fields(&post).or_else(|| packed::unpack(&wire_fields)) {
+        reading.fields = Arc::new(fields);
     }
+    let fields = Arc::clone(&reading.fields);
+    let submitted = Submitted::all(&fields);
     if let Some(known) = pages.form_of(post.page_url, &reading.fields) {
         post.form = Some(known.form);
         post.before = known.page.state();
     }
     reading.referrer_url = referrer_of_page(&reading.fields, post.page_url);
-    let is_kept = |name: &str| !handler.is_own_field(name) && !volatile::is_volatile(name) && !veto::is_secret(name);
-    let kept = reading.fields.list.iter().filter(|field| is_kept(&field.name));
-    reading.canonical_fields = kept.map(|field| (field.name.clone(), field.value.clone())).collect();
+    let is_own = |submitted: &Submitted<'_>| handler.is_own_field(submitted.name());
+    let kept = submitted.iter().filter(|one| !one.is_volatile && !one.secrets.any() && !is_own(one));
+    reading.canonical_fields = kept.map(|one| (one.name().to_owned(), one.field.value.clone())).collect();
     reading.form_is_known = post.form.is_some();
     let on_page = |name: &str| post.form.is_some_and(|form| form.field(name).is_some());
     reading.unlearned_page = !reading.canonical_fields.iter().all(|(name, _)| on_page(name));
-    reading.form = form_id.unwrap_or_else(|| form_of_page(post.page_url, &reading.fields, &reading.canonical_fields));
+    reading.form = form_id.unwrap_or_else(|| form_of_page(post.page_url, &fields, &reading.canonical_fields));
 
     let mut declared = handler.roles(&post, answer.as_ref());
-    let own_fields = reading.fields.list.iter().filter(|field| handler.is_own_field(&field.name));
-    declared.extend(own_fields.map(|field| Declared::not_contact(&field.name)));
+    declared.extend(submitted.iter().filter(|one| is_own(one)).map(|own| Declared::not_contact(own.name())));
     let map = rule.map_or(&[][..], |rule| &rule.fields);
-    reading.roles = roles::read(&reading.fields, Known { rule: map, declared: &declared, page: post.form });
-    let mut filled = reading.fields.list.iter().filter(|field| !field.value.trim().is_empty());
-    if filled.any(|field| handler.is_trap(&post, &field.name)) {
+    reading.roles = roles::read(&submitted, Known { rule: map, declared: &declared, page: post.form });
+    if submitted.iter().any(|one| handler.is_trap(&post, one.name()) && one.is_filled()) {
         return Err(Reason::Honeypot);
     }
-    if let Some(reason) = veto::check(request, &reading.fields, post.form) {
+    if let Some(reason) = veto::check(request, &submitted, post.form) {
         return Err(reason);
     }
 

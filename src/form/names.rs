@@ -1,13 +1,16 @@
 //! Field names and labels → what they mean.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use serde::{Deserialize, Serialize};
-use unicode_normalization::UnicodeNormalization;
-use unicode_normalization::char::is_combining_mark;
 
 use super::tokens::{
     EMAIL_STEMS, FILLERS, NOT_A_PERSON, NOT_THE_DATUM, PHONE_STEMS, PHONE_WORDS, PHRASES, Role, SOMEBODY_ELSES,
 };
+use super::words::{Group, Phrase, Words};
 use crate::lead::contact::Key;
+use crate::stems::Stems;
 
 /// What a name, a label or a marker says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,21 +60,23 @@ impl From<String> for Meaning {
 }
 
 /// Last segments that say nothing of their own: Drupal's `mail[0][value]`, lists.
-const EMPTY_SEGMENTS: &[&str] = &["", "value", "und", "target", "input", "text"];
+const EMPTY_SEGMENTS: &[&str] = &["value", "und", "target", "input", "text"];
+
+/// `b` of `a[b]`; a name without brackets as it is.
+pub(super) fn last_bracket(name: &str) -> &str {
+    name.trim_end_matches(']').rsplit('[').next().unwrap_or_default()
+}
 
 /// Reads the name of a field: `form_fields[email]`, `billing_last_name`, `ctl00$txtVorname`, `name-1-first-name`.
-pub(super) fn of_name(name: &str) -> Meaning {
-    let segments: Vec<_> = name.split(['[', ']', '.', '$', ':']).flat_map(words).collect();
-    let telling = |segment: &&Vec<String>| !EMPTY_SEGMENTS.contains(&segment.concat().as_str());
-    let Some(at) = segments.iter().rposition(|segment| telling(&segment)) else { return Meaning::Unknown };
-    let (before, leaf) = (segments.get(..at).unwrap_or_default(), segments.get(at).map_or(&[][..], Vec::as_slice));
-    let about_a_thing = before.iter().flatten().any(|word| NOT_A_PERSON.contains(&word.as_str()));
+pub(super) fn of_name(name: &Words) -> Meaning {
+    let telling = |segment: Phrase<'_>| !EMPTY_SEGMENTS.contains(&segment.joined());
+    let Some(Group { before, parent, words: leaf }) = name.last_group(telling) else { return Meaning::Unknown };
+    let about_a_thing = before.iter().any(|word| hint(word).not_a_person);
     // `name[first]`: the segment before says of what.
-    if let [word] = leaf
-        && matches!(word.as_str(), "first" | "last")
-    {
-        let of_a_name = before.last().is_some_and(|parent| matches!(of_words(parent), Meaning::Role(Role::Name)));
-        return match (of_a_name && !about_a_thing, word.as_str()) {
+    let only = Some(leaf.joined()).filter(|_| leaf.iter().count() == 1);
+    if let Some(word @ ("first" | "last")) = only {
+        let of_a_name = matches!(of_words(parent), Meaning::Role(Role::Name));
+        return match (of_a_name && !about_a_thing, word) {
             (false, _) => Meaning::Unknown,
             (true, "first") => Meaning::Role(Role::Match(Key::Fn)),
             (true, _) => Meaning::Role(Role::Match(Key::Ln)),
@@ -87,8 +92,7 @@ pub(super) fn of_name(name: &str) -> Meaning {
 /// Reads a label: `E-Mail-Adresse *`, `Ihr Name (Pflichtfeld)`, `Nachname / Last name`.
 pub(super) fn of_label(label: &str) -> Meaning {
     // "Phone number to reach you" is not about a recipient.
-    let read =
-        |text: &str| of_words(&words(text).into_iter().flatten().filter(|word| word != "to").collect::<Vec<_>>());
+    let read = |text: &str| of_words(Words::of(text).without("to").all());
     let whole = read(label);
     if whole != Meaning::Unknown || !label.contains('/') {
         return whole;
@@ -101,13 +105,14 @@ pub(super) fn of_label(label: &str) -> Meaning {
 
 /// Whether a label says that a datum is not the visitor's own: "E-Mail des Empfängers", "Fax".
 pub(super) fn is_somebody_elses(label: &str) -> bool {
-    words(label).iter().flatten().any(|word| is_of_another(word))
+    Words::of(label).iter().any(is_of_another)
 }
 
 /// Whether a name or label has more words than the role it is read as: `supervisor_email`.
 pub(super) fn is_qualified(text: &str) -> bool {
-    let last = text.trim_end_matches(']').rsplit('[').next().unwrap_or_default();
-    matches!(of_label(last), Meaning::Role(_)) && of_exact_label(last) == Meaning::Unknown
+    let last = last_bracket(text);
+    // What is nothing but the role has no more words, and is the most common.
+    of_exact_label(last) == Meaning::Unknown && matches!(of_label(last), Meaning::Role(_))
 }
 
 /// Whether a full name tells its own order: `Ruiz, Ana`, `RUIZ Ana`.
@@ -120,7 +125,7 @@ pub(super) fn says_its_order(name: &str) -> bool {
 
 /// Whether a word is of a firm or a thing, or of another person.
 pub(super) fn is_of_a_thing(word: &str) -> bool {
-    NOT_A_PERSON.contains(&word) || is_of_another(word)
+    hint(word).not_a_person || is_of_another(word)
 }
 
 fn is_of_another(word: &str) -> bool {
@@ -129,40 +134,33 @@ fn is_of_another(word: &str) -> bool {
 
 /// Reads a text that may be a label or anything else: it must be the phrase and nothing more.
 pub(super) fn of_exact_label(text: &str) -> Meaning {
-    let words: Vec<_> = words(text).into_iter().flatten().collect();
-    match of_words(&words) {
-        Meaning::Role(role)
-            if PHRASES.iter().any(|(_, list)| list.contains(&without_fillers(&words).concat().as_str())) =>
-        {
-            Meaning::Role(role)
-        }
+    let words = Words::of(text);
+    match of_words(words.all()) {
+        Meaning::Role(role) if ROLES.contains_key(without_fillers(words.all()).joined()) => Meaning::Role(role),
         _ => Meaning::Unknown,
     }
 }
 
-fn of_words(words: &[String]) -> Meaning {
-    let contains = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
-    let of_another = words.iter().any(|word| is_of_another(word));
-    let whole = words.concat();
-    let core = without_fillers(words);
-    let joined = core.concat();
-    let phrase = |text: &str| PHRASES.iter().find(|(_, list)| list.contains(&text)).map(|(role, _)| *role);
-    let role = phrase(&joined).or_else(|| phrase(&whole)).or_else(|| {
-        let has_stem = |stems: &[&str]| stems.iter().any(|stem| joined.contains(stem));
-        if has_stem(EMAIL_STEMS) {
+fn of_words(words: Phrase<'_>) -> Meaning {
+    let whole = words.joined();
+    let joined = without_fillers(words).joined();
+    let hints: Hint = words.iter().map(hint).fold(Hint::default(), Hint::or);
+    let of_another = || words.iter().any(is_of_another);
+    let role = ROLES.get(joined).or_else(|| ROLES.get(whole)).copied().or_else(|| {
+        if EMAILS.any_in(joined) {
             Some(Role::Match(Key::Em))
-        } else if has_stem(PHONE_STEMS) || contains(PHONE_WORDS) {
+        } else if hints.phone || PHONES.any_in(joined) {
             Some(Role::Match(Key::Ph))
         } else {
             None
         }
     });
     match role {
-        Some(role) if is_reachable(role) && (contains(NOT_THE_DATUM) || of_another) => Meaning::NotContact,
+        Some(role) if is_reachable(role) && (hints.not_the_datum || of_another()) => Meaning::NotContact,
         // `user_name` is what one logs in with, `user_last_name` is a name.
         Some(Role::Name) if whole.ends_with("username") => Meaning::NotContact,
         Some(role) => Meaning::Role(role),
-        None if contains(NOT_A_PERSON) || contains(NOT_THE_DATUM) || of_another => Meaning::NotContact,
+        None if hints.not_a_person || hints.not_the_datum || of_another() => Meaning::NotContact,
         None => Meaning::Unknown,
     }
 }
@@ -175,57 +173,57 @@ const fn is_own(role: Role) -> bool {
     matches!(role, Role::Match(Key::Em | Key::Ph | Key::Fn | Key::Ln))
 }
 
-fn without_fillers(mut words: &[String]) -> &[String] {
-    let is_filler = |word: &String| FILLERS.contains(&word.as_str());
-    loop {
-        words = match words {
-            [first, rest @ ..] if !rest.is_empty() && is_filler(first) => rest,
-            [rest @ .., last] if !rest.is_empty() && is_filler(last) => rest,
-            _ => return words,
-        };
+fn without_fillers(words: Phrase<'_>) -> Phrase<'_> {
+    words.trim(|word| hint(word).filler)
+}
+
+/// What a word says wherever it stands.
+#[derive(Clone, Copy, Default)]
+struct Hint {
+    filler: bool,
+    not_a_person: bool,
+    not_the_datum: bool,
+    phone: bool,
+}
+
+impl Hint {
+    const fn or(self, other: Self) -> Self {
+        Self {
+            filler: self.filler || other.filler,
+            not_a_person: self.not_a_person || other.not_a_person,
+            not_the_datum: self.not_the_datum || other.not_the_datum,
+            phone: self.phone || other.phone,
+        }
     }
 }
 
-/// The folded words of a text, cut into groups at its numbers: `name-1-first-name` → `[name] [first name]`.
-pub(super) fn words(text: &str) -> Vec<Vec<String>> {
-    let mut groups = vec![Vec::new()];
-    let mut word = String::new();
-    let mut last = ' ';
-    let end_word = |word: &mut String, groups: &mut Vec<Vec<String>>| {
-        if let Some(group) = groups.last_mut().filter(|_| !word.is_empty()) {
-            group.push(std::mem::take(word));
-        }
-    };
-    for char in text.nfkd().filter(|char| !is_combining_mark(*char)) {
-        if char.is_numeric() {
-            end_word(&mut word, &mut groups);
-            if groups.last().is_some_and(|group| !group.is_empty()) {
-                groups.push(Vec::new());
-            }
-        } else if char.is_alphabetic() {
-            if last.is_lowercase() && char.is_uppercase() {
-                end_word(&mut word, &mut groups);
-            }
-            match char {
-                '\u{df}' | '\u{1e9e}' => word.push_str("ss"),
-                '\u{142}' | '\u{141}' => word.push('l'),
-                '\u{f8}' | '\u{d8}' => word.push('o'),
-                '\u{111}' | '\u{110}' => word.push('d'),
-                '\u{e6}' | '\u{c6}' => word.push_str("ae"),
-                '\u{153}' | '\u{152}' => word.push_str("oe"),
-                other => word.extend(other.to_lowercase()),
-            }
-        } else {
-            end_word(&mut word, &mut groups);
-        }
-        last = char;
-    }
-    end_word(&mut word, &mut groups);
-    if groups.len() > 1 && groups.last().is_some_and(Vec::is_empty) {
-        groups.pop();
-    }
-    groups
+fn hint(word: &str) -> Hint {
+    HINTS.get(word).copied().unwrap_or_default()
 }
+
+static HINTS: LazyLock<HashMap<&str, Hint>> = LazyLock::new(|| {
+    let lists: [(&[&str], Hint); 4] = [
+        (FILLERS, Hint { filler: true, ..Hint::default() }),
+        (NOT_A_PERSON, Hint { not_a_person: true, ..Hint::default() }),
+        (NOT_THE_DATUM, Hint { not_the_datum: true, ..Hint::default() }),
+        (PHONE_WORDS, Hint { phone: true, ..Hint::default() }),
+    ];
+    let mut hints = HashMap::new();
+    for (word, hint) in lists.into_iter().flat_map(|(list, hint)| list.iter().map(move |word| (*word, hint))) {
+        let known: &mut Hint = hints.entry(word).or_default();
+        *known = known.or(hint);
+    }
+    hints
+});
+
+/// Of a phrase that is listed twice the first role counts.
+static ROLES: LazyLock<HashMap<&str, Role>> = LazyLock::new(|| {
+    let phrases = PHRASES.iter().rev().flat_map(|(role, list)| list.iter().map(|phrase| (*phrase, *role)));
+    phrases.collect()
+});
+
+static EMAILS: LazyLock<Stems> = LazyLock::new(|| Stems::new(EMAIL_STEMS.iter().copied()));
+static PHONES: LazyLock<Stems> = LazyLock::new(|| Stems::new(PHONE_STEMS.iter().copied()));
 
 #[cfg(test)]
 mod tests {
@@ -322,7 +320,7 @@ mod tests {
             ("anrede", "ge"),
             ("civilit\u{e9}", "ge"),
         ] {
-            assert_eq!(said(of_name(name)), role, "{name}");
+            assert_eq!(said(of_name(&Words::of(name))), role, "{name}");
         }
     }
 
@@ -371,7 +369,7 @@ mod tests {
             "fields[1][first]",
             "street_name",
         ] {
-            let meaning = of_name(name);
+            let meaning = of_name(&Words::of(name));
             assert!(!matches!(meaning, Meaning::Role(_)), "{name} read as {}", said(meaning));
         }
     }

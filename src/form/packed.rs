@@ -3,21 +3,27 @@
 
 use super::body::{Fields, MAX_FIELDS};
 use super::json;
+use super::names::last_bracket;
 
 /// Names under which scripts pack a form.
 const PACKING: &[&str] =
     &["data", "form", "formdata", "form_data", "fields", "payload", "serialized", "values", "params"];
 
 /// Puts what is packed in the place of its package, named as if it were nested: `data=email%3Da%2540b` is `data[email]=a@b`.
-/// One level; what is packed again stays so.
-pub(super) fn unpack(fields: &mut Fields) {
+/// One level; what is packed again stays so. `None`: nothing is packed.
+pub(super) fn unpack(fields: &Fields) -> Option<Fields> {
+    let is_package = |name: &str| PACKING.iter().any(|packing| packing.eq_ignore_ascii_case(name));
     let packed: Vec<_> = fields
         .list
         .iter()
-        .filter(|field| PACKING.contains(&last_segment(&field.name).to_ascii_lowercase().as_str()))
+        .filter(|field| is_package(last_bracket(&field.name)))
         .map(|field| (field.name.clone(), inside(&field.value)))
         .filter(|(_, inner)| !inner.is_empty())
         .collect();
+    if packed.is_empty() {
+        return None;
+    }
+    let mut fields = fields.clone();
     // Tokens and times in a package would make every repeat another submission.
     fields.list.retain(|field| !packed.iter().any(|(outer, _)| *outer == field.name));
     for (outer, inner) in packed {
@@ -25,7 +31,7 @@ pub(super) fn unpack(fields: &mut Fields) {
             // As the page has it, unless that name is taken.
             if fields.get(&name).is_none() {
                 if !fields.push(name, value) {
-                    return;
+                    return Some(fields);
                 }
                 continue;
             }
@@ -33,14 +39,11 @@ pub(super) fn unpack(fields: &mut Fields) {
             let first = first.trim_end_matches(']');
             let name = rest.map_or_else(|| format!("{outer}[{first}]"), |rest| format!("{outer}[{first}][{rest}"));
             if !fields.push(name, value) {
-                return;
+                return Some(fields);
             }
         }
     }
-}
-
-fn last_segment(name: &str) -> &str {
-    name.trim_end_matches(']').rsplit('[').next().unwrap_or_default()
+    Some(fields)
 }
 
 fn inside(value: &str) -> Vec<(String, String)> {
@@ -69,8 +72,8 @@ mod tests {
 
     fn fields(content_type: &str, body: &str, unpacked: bool) -> Vec<String> {
         let mut fields = decode(content_type, body.as_bytes(), None).unwrap();
-        if unpacked {
-            unpack(&mut fields);
+        if unpacked && let Some(inner) = unpack(&fields) {
+            fields = inner;
         }
         fields.list.into_iter().map(|field| format!("{}={}", field.name, field.value)).collect()
     }

@@ -1,7 +1,7 @@
 //! A phone number that a form takes in parts: country code, area code, number.
 
-use super::body::{Field, Fields};
-use super::names::words;
+use super::submitted::Submitted;
+use super::words::Words;
 
 /// What a field is of a number.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -32,16 +32,16 @@ const AREA_CODE: &[&str] =
     &["vorwahl", "areacode", "phonearea", "telvorwahl", "telefonvorwahl", "ortsvorwahl", "citycode"];
 
 /// The number of `field`, with what other fields hold of it in front. A number that has its country code stays as it is.
-pub(super) fn whole(field: &Field, fields: &Fields) -> String {
-    let number = field.value.trim();
+pub(super) fn whole(submitted: &Submitted<'_>, fields: &[Submitted<'_>]) -> String {
+    let number = submitted.field.value.trim();
     if number.starts_with('+') || number.starts_with("00") {
         return number.to_owned();
     }
     let find = |part| {
-        let others = fields.list.iter().filter(|other| other.name != field.name && !other.value.trim().is_empty());
-        others.filter(|other| part_of(&other.name, &field.name) == Some(part)).find_map(|other| match part {
-            Part::CountryCode => country_code(&other.value),
-            Part::AreaCode => area_code(&other.value),
+        let others = fields.iter().filter(|other| other.name() != submitted.name() && other.is_filled());
+        others.filter(|other| part_of(other, submitted.name()) == Some(part)).find_map(|other| match part {
+            Part::CountryCode => country_code(&other.field.value),
+            Part::AreaCode => area_code(&other.field.value),
         })
     };
     let area = find(Part::AreaCode).filter(|_| !number.starts_with('0'));
@@ -50,18 +50,17 @@ pub(super) fn whole(field: &Field, fields: &Fields) -> String {
 }
 
 /// By its name alone, or by its last segment beside the number's: `phone[area]` and `phone[number]`.
-fn part_of(name: &str, number: &str) -> Option<Part> {
-    let flat = |text: &str| words(text).concat().concat();
-    let whole = flat(name);
+fn part_of(submitted: &Submitted<'_>, number: &str) -> Option<Part> {
+    let whole = submitted.words.joined();
     if COUNTRY_CODE.iter().any(|code| whole.ends_with(code)) {
         return Some(Part::CountryCode);
     }
     if AREA_CODE.iter().any(|code| whole.ends_with(code)) {
         return Some(Part::AreaCode);
     }
-    let (group, last) = name.strip_suffix(']')?.rsplit_once('[')?;
+    let (group, last) = submitted.name().strip_suffix(']')?.rsplit_once('[')?;
     let (own_group, _) = number.strip_suffix(']')?.rsplit_once('[')?;
-    match flat(last).as_str() {
+    match Words::of(last).joined() {
         _ if group != own_group => None,
         "area" => Some(Part::AreaCode),
         "prefix" | "code" | "country" => Some(Part::CountryCode),
@@ -90,7 +89,8 @@ mod tests {
 
     fn phone(body: &str, name: &str) -> String {
         let fields = decode("application/x-www-form-urlencoded", body.as_bytes(), None).unwrap();
-        whole(fields.list.iter().find(|field| field.name == name).unwrap(), &fields)
+        let all = Submitted::all(&fields);
+        whole(all.iter().find(|submitted| submitted.name() == name).unwrap(), &all)
     }
 
     #[test]

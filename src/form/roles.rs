@@ -7,13 +7,11 @@
 
 use std::collections::HashMap;
 
-use super::body::{Field, Fields};
-use super::names::{self, Meaning};
+use super::names::{self, Meaning, last_bracket};
 use super::page::{FieldKind, PageField, PageForm};
 use super::phone;
+use super::submitted::Submitted;
 pub(super) use super::tokens::Role;
-use super::veto;
-use super::volatile;
 use crate::lead::contact::{Contact, Key};
 use crate::lead::data_key::DataKey;
 use crate::lead::name::split_name;
@@ -126,7 +124,7 @@ impl Source {
 }
 
 struct Candidate<'a> {
-    field: &'a Field,
+    submitted: &'a Submitted<'a>,
     role: Role,
     source: Source,
     /// Its name or label says more than the role: of several it is the last to be taken.
@@ -134,32 +132,29 @@ struct Candidate<'a> {
 }
 
 /// Reads the contact data.
-pub(super) fn read(fields: &Fields, known: Known<'_>) -> Roles {
+pub(super) fn read(fields: &[Submitted<'_>], known: Known<'_>) -> Roles {
     let page: HashMap<&str, &PageField> =
         known.page.into_iter().flat_map(|form| form.fields.iter().map(|field| (field.name.as_str(), field))).collect();
     let mut candidates = Vec::new();
     let mut unread = Vec::new();
     let declared: HashMap<&str, &Declared> =
         known.declared.iter().rev().map(|declared| (declared.field.as_str(), declared)).collect();
-    for field in submitted(fields) {
-        match meaning(
-            field,
-            known.rule,
-            declared.get(field.name.as_str()).copied(),
-            page.get(field.name.as_str()).copied(),
-        ) {
+    let telling = telling(fields);
+    for &submitted in &telling {
+        let name = submitted.name();
+        let on_page = page.get(name).copied();
+        match meaning(submitted, known.rule, declared.get(name).copied(), on_page) {
             Found::Role(role, source) => {
-                let on_page = page.get(field.name.as_str());
                 let qualified = source > Source::Answer
-                    && (names::is_qualified(&field.name) || on_page.is_some_and(|field| field.is_qualified));
-                candidates.push(Candidate { field, role, source, qualified });
+                    && (on_page.is_some_and(|field| field.is_qualified) || names::is_qualified(name));
+                candidates.push(Candidate { submitted, role, source, qualified });
             }
             Found::NotContact => {}
-            Found::Nothing => unread.push(field),
+            Found::Nothing => unread.push(submitted),
         }
     }
     by_shape(&unread, &mut candidates);
-    by_sibling(fields, |name| declared.contains_key(name) || page.contains_key(name), &mut candidates);
+    by_sibling(&telling, |name| declared.contains_key(name) || page.contains_key(name), &mut candidates);
     // Stable: within a source the order of the form stands.
     candidates.sort_by_key(|candidate| (candidate.qualified, candidate.source));
     let mut roles = Roles::default();
@@ -174,7 +169,7 @@ pub(super) fn read(fields: &Fields, known: Known<'_>) -> Roles {
         if let Role::Data(key) = candidate.role
             && !roles.data.iter().any(|(known, _)| *known == key)
         {
-            roles.data.push((key, candidate.field.value.trim().to_owned()));
+            roles.data.push((key, candidate.value().trim().to_owned()));
             roles.sources.push(candidate.report(key.name()));
         }
     }
@@ -183,7 +178,7 @@ pub(super) fn read(fields: &Fields, known: Known<'_>) -> Roles {
             && (candidate.source == Source::Rule || roles.contact.first(key).is_none())
         {
             let value =
-                if key == Key::Ph { phone::whole(candidate.field, fields) } else { candidate.field.value.clone() };
+                if key == Key::Ph { phone::whole(candidate.submitted, fields) } else { candidate.value().to_owned() };
             roles.take(candidate, candidate.role.word(), [(key, value)]);
         }
     }
@@ -195,9 +190,13 @@ pub(super) fn read(fields: &Fields, known: Known<'_>) -> Roles {
 }
 
 impl Candidate<'_> {
+    fn value(&self) -> &str {
+        &self.submitted.field.value
+    }
+
     fn report(&self, role: &'static str) -> RoleSource {
         let (source, confidence) = (self.source.word(), self.source.confidence());
-        RoleSource { field: self.field.name.clone(), role, source, confidence }
+        RoleSource { field: self.submitted.name().to_owned(), role, source, confidence }
     }
 }
 
@@ -217,7 +216,7 @@ impl Roles {
     /// (French `nom` beside `prenom`, German "Name" beside "Vorname") the last, unless it repeats them; alone it is
     /// both.
     fn take_name(&mut self, name: &Candidate<'_>) {
-        let value = name.field.value.trim();
+        let value = name.value().trim();
         let has = |key| self.contact.first(key).map(|part| part.trim().to_lowercase());
         let repeats =
             |part: &str| value.to_lowercase().split_whitespace().any(|word| part.split(' ').any(|p| p == word));
@@ -225,8 +224,8 @@ impl Roles {
             (Some(_), Some(_)) => {}
             // "Nom et prénom": only a comma or capitals tell which is which.
             _ if name.role == Role::NameLastFirst && !names::says_its_order(value) => {}
-            (Some(first), None) if !repeats(&first) => self.take(name, "ln", [(Key::Ln, name.field.value.clone())]),
-            (None, Some(last)) if !repeats(&last) => self.take(name, "fn", [(Key::Fn, name.field.value.clone())]),
+            (Some(first), None) if !repeats(&first) => self.take(name, "ln", [(Key::Ln, name.value().to_owned())]),
+            (None, Some(last)) if !repeats(&last) => self.take(name, "fn", [(Key::Fn, name.value().to_owned())]),
             (first, last) => {
                 let (own_first, own_last) = split_name(value);
                 let first = own_first.filter(|_| first.is_none()).map(|part| (Key::Fn, part));
@@ -237,20 +236,16 @@ impl Roles {
     }
 }
 
-/// The fields that were filled in; of repeated ones the last, as PHP sees them.
-fn submitted(fields: &Fields) -> impl Iterator<Item = &Field> {
-    let last: HashMap<&str, usize> =
-        fields.list.iter().enumerate().map(|(index, field)| (field.name.as_str(), index)).collect();
-    fields
-        .list
-        .iter()
-        .enumerate()
-        .filter(move |(index, field)| last.get(field.name.as_str()) == Some(index))
-        .filter_map(|(_, field)| {
-            let value = field.value.trim();
-            // U+FFFD: bytes that could not be read are no name of anybody.
-            (!value.is_empty() && value.len() <= MAX_VALUE && !value.contains('\u{fffd}')).then_some(field)
-        })
+/// The fields that were filled in with something that may be contact data; of repeated ones the last, as PHP sees them.
+fn telling<'a>(fields: &'a [Submitted<'a>]) -> Vec<&'a Submitted<'a>> {
+    let last: HashMap<&str, usize> = fields.iter().enumerate().map(|(at, submitted)| (submitted.name(), at)).collect();
+    let once = fields.iter().enumerate().filter(|(at, submitted)| last.get(submitted.name()) == Some(at));
+    let may_be_contact = |submitted: &&Submitted<'_>| {
+        let value = submitted.field.value.trim();
+        // U+FFFD: bytes that could not be read are no name of anybody.
+        !value.is_empty() && value.len() <= MAX_VALUE && !value.contains('\u{fffd}')
+    };
+    once.map(|(_, submitted)| submitted).filter(may_be_contact).collect()
 }
 
 enum Found {
@@ -259,8 +254,13 @@ enum Found {
     Nothing,
 }
 
-fn meaning(field: &Field, map: &[(String, String)], declared: Option<&Declared>, on_page: Option<&PageField>) -> Found {
-    let (name, value) = (field.name.as_str(), field.value.trim());
+fn meaning(
+    submitted: &Submitted<'_>,
+    map: &[(String, String)],
+    declared: Option<&Declared>,
+    on_page: Option<&PageField>,
+) -> Found {
+    let (name, value) = (submitted.name(), submitted.field.value.trim());
     if let Some((_, word)) = map.iter().find(|(key, _)| same_field(key, name)) {
         return Role::from_word(word).map_or(Found::NotContact, |role| Found::Role(role, Source::Rule));
     }
@@ -273,10 +273,10 @@ fn meaning(field: &Field, map: &[(String, String)], declared: Option<&Declared>,
             Some(_) => {}
         }
     }
-    if volatile::is_volatile(name) || veto::is_national_id(name) {
+    if submitted.is_volatile || submitted.secrets.national_id {
         return Found::NotContact;
     }
-    let by_name = names::of_name(name);
+    let by_name = names::of_name(&submitted.words);
     if let Some(role @ Role::Data(_)) = data_role(name)
         && fits(role, value)
     {
@@ -302,15 +302,16 @@ fn meaning(field: &Field, map: &[(String, String)], declared: Option<&Declared>,
 
 /// Names that say by themselves that a field is about the lead: Meta's own words.
 fn data_role(name: &str) -> Option<Role> {
-    let last = name.trim_end_matches(']').rsplit('[').next().unwrap_or_default();
-    let key = match last.to_ascii_lowercase().as_str() {
-        "lead_value" | "conversion_value" => DataKey::Value,
-        "currency" | "currency_code" => DataKey::Currency,
-        "content_name" => DataKey::ContentName,
-        "lead_qualification" => DataKey::LeadQualification,
-        _ => return None,
-    };
-    Some(Role::Data(key))
+    const NAMES: [(&str, DataKey); 6] = [
+        ("lead_value", DataKey::Value),
+        ("conversion_value", DataKey::Value),
+        ("currency", DataKey::Currency),
+        ("currency_code", DataKey::Currency),
+        ("content_name", DataKey::ContentName),
+        ("lead_qualification", DataKey::LeadQualification),
+    ];
+    let last = last_bracket(name);
+    NAMES.iter().find(|(own, _)| own.eq_ignore_ascii_case(last)).map(|(_, key)| Role::Data(*key))
 }
 
 /// PHP writes `_` for a dot or a space in a name; an operator may have either spelling at hand.
@@ -387,25 +388,24 @@ fn is_phone(value: &str) -> bool {
 }
 
 /// `user_name` beside `user_email`, where nothing else tells: alone it is what one logs in with, in such company it is a name.
-fn by_sibling<'a>(fields: &'a Fields, is_told: impl Fn(&str) -> bool, candidates: &mut Vec<Candidate<'a>>) {
+fn by_sibling<'a>(fields: &[&'a Submitted<'a>], is_told: impl Fn(&str) -> bool, candidates: &mut Vec<Candidate<'a>>) {
     let is_of_name = |candidate: &Candidate<'_>| {
         matches!(candidate.role, Role::Name | Role::NameLastFirst | Role::Match(Key::Fn | Key::Ln))
     };
     if candidates.iter().any(is_of_name) {
         return;
     }
-    let flat = |name: &str| names::words(name).concat().concat();
-    let all: Vec<_> = submitted(fields).map(|field| (flat(&field.name), field)).collect();
-    let found = all.iter().find(|(name, field)| {
-        let Some(prefix) = name.strip_suffix("name").filter(|prefix| !prefix.is_empty()) else { return false };
-        let has = |what: &str| all.iter().any(|(other, _)| *other == format!("{prefix}{what}"));
-        !is_told(&field.name)
+    let found = fields.iter().find(|submitted| {
+        let prefix = submitted.words.joined().strip_suffix("name").filter(|prefix| !prefix.is_empty());
+        let Some(prefix) = prefix else { return false };
+        let is_mail = |other: &str| other.strip_prefix(prefix).is_some_and(|what| matches!(what, "email" | "mail"));
+        !is_told(submitted.name())
             && !names::is_of_a_thing(prefix)
-            && fits(Role::Name, field.value.trim())
-            && (has("email") || has("mail"))
+            && fits(Role::Name, submitted.field.value.trim())
+            && fields.iter().any(|other| is_mail(other.words.joined()))
     });
-    if let Some((_, field)) = found {
-        candidates.push(Candidate { field, role: Role::Name, source: Source::Nearby, qualified: false });
+    if let Some(submitted) = found {
+        candidates.push(Candidate { submitted, role: Role::Name, source: Source::Nearby, qualified: false });
     }
 }
 
@@ -413,7 +413,7 @@ type Shape<'a> = &'a dyn Fn(&str) -> bool;
 
 /// Fields that nothing else tells: exactly one e-mail address, exactly one number in international form. A number in
 /// national form is a guess: order numbers look like that.
-fn by_shape<'a>(unread: &[&'a Field], candidates: &mut Vec<Candidate<'a>>) {
+fn by_shape<'a>(unread: &[&'a Submitted<'a>], candidates: &mut Vec<Candidate<'a>>) {
     let digits = |value: &str| value.chars().filter(char::is_ascii_digit).count();
     let plain =
         |value: &str| value.chars().all(|c| c.is_ascii_digit() || matches!(c, '+' | ' ' | '-' | '(' | ')' | '.' | '/'));
@@ -426,11 +426,11 @@ fn by_shape<'a>(unread: &[&'a Field], candidates: &mut Vec<Candidate<'a>>) {
     ];
     for (key, source, has_shape) in shapes {
         let role = Role::Match(key);
-        let mut found = unread.iter().filter(|field| has_shape(field.value.trim()));
-        if let (Some(field), None) = (found.next(), found.next())
+        let mut found = unread.iter().filter(|submitted| has_shape(submitted.field.value.trim()));
+        if let (Some(submitted), None) = (found.next(), found.next())
             && !candidates.iter().any(|candidate| candidate.role == role)
         {
-            candidates.push(Candidate { field, role, source, qualified: false });
+            candidates.push(Candidate { submitted, role, source, qualified: false });
         }
     }
 }

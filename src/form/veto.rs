@@ -1,13 +1,16 @@
 //! What makes a submission no lead, whatever the site answers: filled honeypots, passwords, payment data, searches,
 //! somebody who is logged in to the site.
 
-use super::body::{Field, Fields};
-use super::names::words;
+use std::sync::LazyLock;
+
+use super::names::last_bracket;
 use super::page::{FieldKind, PageForm};
-use super::volatile;
+use super::submitted::Submitted;
+use super::words::Words;
 use crate::exchange::{RequestRecord, cookies};
 use crate::glob;
 use crate::reason::Reason;
+use crate::stems::Stems;
 
 /// Fields that people cannot see; lower case. Their names are those of the software that sets the traps.
 const HONEYPOTS: &[&str] = &[
@@ -27,6 +30,7 @@ const HONEYPOTS: &[&str] = &[
     "hp",
     "_gotcha",
 ];
+static TRAPS: LazyLock<glob::Set> = LazyLock::new(|| glob::Set::new(HONEYPOTS));
 /// Names that are traps only where the page hides them.
 const CONCEALED_HONEYPOTS: &[&str] = &["website", "url", "homepage", "fax"];
 
@@ -39,6 +43,7 @@ const PASSWORD_WORDS: &[&str] =
 /// The same inside a longer word.
 const PASSWORD_STEMS: &[&str] =
     &["password", "passwort", "motdepasse", "contrasena", "palavrapasse", "wachtwoord", "losenord"];
+static PASSWORDS: LazyLock<Stems> = LazyLock::new(|| Stems::new(PASSWORD_STEMS.iter().copied()));
 /// The same, only as the whole name: they mean other things too (a keyword, a slogan, an Indian postal code).
 const PASSWORD_NAMES: &[&str] = &["pin", "clave", "haslo"];
 
@@ -46,81 +51,98 @@ const PASSWORD_NAMES: &[&str] = &["pin", "clave", "haslo"];
 const PAYMENT_WORDS: &[&str] = &["cvv", "cvc", "iban", "creditcard"];
 /// The same inside a longer word.
 const PAYMENT_STEMS: &[&str] = &["cardnumber", "creditcard", "cardholder", "cardexp", "cardcv"];
+static PAYMENTS: LazyLock<Stems> = LazyLock::new(|| Stems::new(PAYMENT_STEMS.iter().copied()));
 
 /// Fields of a search box.
 const SEARCH: &[&str] = &["s", "q", "query", "search"];
 
 /// The first reason that holds.
-pub(super) fn check(request: &RequestRecord, fields: &Fields, form: Option<&PageForm>) -> Option<Reason> {
-    let on_page = |name: &str| form.and_then(|form| form.field(name));
-    let filled = |field: &&Field| !field.value.trim().is_empty();
+pub(super) fn check(request: &RequestRecord, fields: &[Submitted<'_>], form: Option<&PageForm>) -> Option<Reason> {
+    let on_page = |submitted: &Submitted<'_>| form.and_then(|form| form.field(submitted.name()));
+    let filled = || fields.iter().filter(|submitted| submitted.is_filled());
     // More than a field or two out of sight are a part of the form that is shown later, and no trap.
     let concealed = form.map_or(0, |form| form.fields.iter().filter(|f| f.concealed && f.kind.is_typed()).count());
-    let is_honeypot = |field: &Field| {
-        let name = field.name.to_ascii_lowercase();
+    let is_honeypot = |submitted: &Submitted<'_>| {
+        let name = submitted.name().to_ascii_lowercase();
         is_trap(&name)
-            || on_page(&field.name).is_some_and(|field| field.trap)
+            || on_page(submitted).is_some_and(|field| field.trap)
             || (CONCEALED_HONEYPOTS.contains(&name.as_str())
                 && concealed <= MAX_CONCEALED
-                && on_page(&field.name).is_some_and(|field| field.concealed))
+                && on_page(submitted).is_some_and(|field| field.concealed))
     };
-    let mut list = fields.list.iter();
-    if list.by_ref().filter(filled).any(is_honeypot) {
+    if filled().any(is_honeypot) {
         return Some(Reason::Honeypot);
     }
     // WordPress sets it for whoever is logged in: editors trying their own form, and members who are no new leads.
     if cookies(&request.headers).any(|(name, _)| name.starts_with("wordpress_logged_in_")) {
         return Some(Reason::Editor);
     }
-    let has = |is: &dyn Fn(&Field) -> bool| fields.list.iter().any(is);
-    if has(&|field| is_password(&field.name) || on_page(&field.name).is_some_and(|f| f.kind == FieldKind::Password)) {
+    let is_password = |submitted: &Submitted<'_>| {
+        submitted.secrets.password || on_page(submitted).is_some_and(|field| field.kind == FieldKind::Password)
+    };
+    let is_payment = |submitted: &Submitted<'_>| {
+        submitted.secrets.payment || on_page(submitted).is_some_and(|field| field.is_payment)
+    };
+    if fields.iter().any(is_password) {
         return Some(if is_login_path(request.path()) { Reason::Login } else { Reason::Password });
     }
-    if has(&|field| is_payment(&field.name) || on_page(&field.name).is_some_and(|f| f.is_payment)) {
+    if fields.iter().any(is_payment) {
         return Some(Reason::Payment);
     }
-    let mut told = fields.list.iter().filter(filled).filter(|field| !volatile::is_volatile(&field.name)).peekable();
-    let is_search = |field: &Field| SEARCH.contains(&field.name.to_ascii_lowercase().as_str());
+    let mut told = filled().filter(|submitted| !submitted.is_volatile).map(Submitted::name).peekable();
+    let is_search = |name: &str| SEARCH.iter().any(|search| search.eq_ignore_ascii_case(name));
     (told.peek().is_some() && told.all(is_search)).then_some(Reason::Search)
 }
 
 fn is_trap(name: &str) -> bool {
     // What the software of the trap keeps beside it is always filled: Drupal's `honeypot_time`, tokens.
-    let is_equipment = ["time", "token", "nonce"].iter().any(|word| name.contains(word));
-    !is_equipment && HONEYPOTS.iter().any(|pattern| glob::matches(pattern, name))
+    let is_equipment = || ["time", "token", "nonce"].iter().any(|word| name.contains(word));
+    TRAPS.matches(name) && !is_equipment()
 }
 
-/// Whether a field holds what must never be kept in any form: not even its fingerprint.
-pub(super) fn is_secret(name: &str) -> bool {
-    is_password(name) || is_payment(name) || is_national_id(name)
+/// What a field holds, by its name, that must never be kept in any form: not even its fingerprint.
+#[derive(Clone, Copy)]
+pub(super) struct Secrets {
+    pub password: bool,
+    pub payment: bool,
+    /// The number by which a state knows somebody.
+    pub national_id: bool,
+}
+
+impl Secrets {
+    /// Reads a name; `words` are its own.
+    pub(super) fn of(name: &str, words: &Words) -> Self {
+        Self {
+            password: is_password(name, words),
+            payment: is_payment(name, words),
+            national_id: words.has(NATIONAL_IDS) || NATIONAL_IDS.contains(&words.joined()),
+        }
+    }
+
+    /// Whether it holds any.
+    pub(super) const fn any(self) -> bool {
+        self.password || self.payment || self.national_id
+    }
 }
 
 /// Numbers of people. Forms for quotes ask for them in some countries: they are no reason against a lead, and never kept.
 const NATIONAL_IDS: &[&str] = &["ssn", "cpf", "dni", "nif", "pesel", "personnummer", "codicefiscale", "bsn"];
 
-/// Whether a field holds the number by which a state knows somebody.
-pub(super) fn is_national_id(name: &str) -> bool {
-    let words: Vec<String> = words(name).into_iter().flatten().collect();
-    let whole = words.concat();
-    words.iter().any(|word| NATIONAL_IDS.contains(&word.as_str())) || NATIONAL_IDS.contains(&whole.as_str())
-}
-
-fn is_password(name: &str) -> bool {
-    let words: Vec<String> = words(name).into_iter().flatten().collect();
-    let whole = words.concat();
-    words.iter().any(|word| PASSWORD_WORDS.contains(&word.as_str()))
-        || has_word_alone(&words, "pass", OWN_PASS)
-        || PASSWORD_STEMS.iter().any(|stem| whole.contains(stem))
-        || PASSWORD_NAMES.contains(&last_segment(name).as_str())
+fn is_password(name: &str, words: &Words) -> bool {
+    // The last segment's words are the last words.
+    let may_end = || PASSWORD_NAMES.iter().any(|password| words.joined().ends_with(password));
+    words.has(PASSWORD_WORDS)
+        || has_word_alone(words, "pass", OWN_PASS)
+        || PASSWORDS.any_in(words.joined())
+        || (may_end() && PASSWORD_NAMES.contains(&Words::of(last_bracket(name)).joined()))
         || name.starts_with("2fa")
 }
 
 /// A word that is the first of a name, or follows one of these: `user_pass`, not `season_pass`; `credit_card`, not
 /// `gift_card`.
-fn has_word_alone(words: &[String], word: &str, before: &[&str]) -> bool {
-    let follows =
-        |at: usize| at.checked_sub(1).and_then(|at| words.get(at)).is_none_or(|w| before.contains(&w.as_str()));
-    words.iter().enumerate().any(|(at, own)| own == word && follows(at))
+fn has_word_alone(words: &Words, word: &str, before: &[&str]) -> bool {
+    let ones_before = std::iter::once(None).chain(words.iter().map(Some));
+    words.iter().zip(ones_before).any(|(own, one)| own == word && one.is_none_or(|one| before.contains(&one)))
 }
 
 /// Whose pass it is when it is a password.
@@ -129,23 +151,21 @@ const OWN_PASS: &[&str] =
 /// Which card it is when it pays.
 const OWN_CARD: &[&str] = &["credit", "debit", "bank", "payment", "stripe", "billing", "cc"];
 
-fn is_payment(name: &str) -> bool {
-    let words: Vec<String> = words(name).into_iter().flatten().collect();
-    let whole = words.concat();
-    words.iter().any(|word| PAYMENT_WORDS.contains(&word.as_str()))
-        || has_word_alone(&words, "card", OWN_CARD)
-        || PAYMENT_STEMS.iter().any(|stem| whole.contains(stem))
-        || ["cc-", "cc_"].iter().any(|cc| name.to_ascii_lowercase().strip_prefix(cc).is_some_and(is_card_detail))
+fn is_payment(name: &str, words: &Words) -> bool {
+    words.has(PAYMENT_WORDS)
+        || has_word_alone(words, "card", OWN_CARD)
+        || PAYMENTS.any_in(words.joined())
+        || is_card_detail(name)
 }
 
-/// What follows `cc-` in the autofill names of HTML; `cc-email` is a copy of the mail.
-fn is_card_detail(rest: &str) -> bool {
+/// The autofill names of HTML begin with `cc-`; `cc-email` is a copy of the mail.
+fn is_card_detail(name: &str) -> bool {
+    let Some((cc, rest)) = name.split_at_checked(3) else { return false };
+    if !["cc-", "cc_"].iter().any(|own| own.eq_ignore_ascii_case(cc)) {
+        return false;
+    }
+    let rest = rest.to_ascii_lowercase();
     ["number", "num", "exp", "csc", "cvc", "cvv", "name", "type", "given", "family"].iter().any(|d| rest.starts_with(d))
-}
-
-fn last_segment(name: &str) -> String {
-    let last = name.trim_end_matches(']').rsplit('[').next().unwrap_or_default();
-    words(last).concat().concat()
 }
 
 fn is_login_path(path: &str) -> bool {
@@ -156,6 +176,10 @@ fn is_login_path(path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn secrets(name: &str) -> Secrets {
+        Secrets::of(name, &Words::of(name))
+    }
 
     #[test]
     fn passwords_are_known_in_many_languages_and_not_in_other_words() {
@@ -175,7 +199,7 @@ mod tests {
             "2fa_code",
             "confirm_password",
         ] {
-            assert!(is_password(name), "{name}");
+            assert!(secrets(name).password, "{name}");
         }
         for name in [
             "passenger",
@@ -188,7 +212,7 @@ mod tests {
             "palabra_clave",
             "compassion",
         ] {
-            assert!(!is_password(name), "{name}");
+            assert!(!secrets(name).password, "{name}");
         }
     }
 
@@ -205,10 +229,10 @@ mod tests {
     #[test]
     fn cards_and_accounts_are_payment_and_cardboard_is_not() {
         for name in ["cc-number", "cc_exp_month", "card_number", "cardNumber", "cvv", "iban", "billing[cvc]"] {
-            assert!(is_payment(name), "{name}");
+            assert!(secrets(name).payment, "{name}");
         }
         for name in ["cardboard", "gift_card", "cc-email", "cc", "discard", "account", "unifi", "dnieper"] {
-            assert!(!is_payment(name), "{name}");
+            assert!(!secrets(name).payment, "{name}");
         }
     }
 }

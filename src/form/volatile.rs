@@ -1,6 +1,9 @@
 //! Fields that change from one sending of the same form to the next, or belong to the software: no contact data, and
 //! no part of the fingerprint.
 
+use std::sync::LazyLock;
+
+use super::names::last_bracket;
 use crate::glob;
 
 /// Lower case; `*` is any text. Matched against the whole name and its last bracket.
@@ -44,14 +47,17 @@ const VOLATILE: &[&str] = &[
     "antibot_key",
 ];
 
+static PATTERNS: LazyLock<glob::Set> = LazyLock::new(|| glob::Set::new(VOLATILE));
+
 /// Names under which pages send an event id, without punctuation.
 const EVENT_ID: &[&str] = &["eventid", "fbeventid", "capieventid", "metaeventid", "fbqeventid", "pixeleventid"];
 
 /// Whether a field says nothing about who submitted what.
 pub(super) fn is_volatile(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    let last = name.trim_end_matches(']').rsplit('[').next().unwrap_or_default();
-    VOLATILE.iter().any(|pattern| glob::matches(pattern, &name) || glob::matches(pattern, last))
+    let last = last_bracket(&name);
+    PATTERNS.matches(&name)
+        || (last.len() < name.len() && PATTERNS.matches(last))
         || is_event_id(&name)
         || is_numbered_state(&name)
         // Joomla's token: 32 hex digits as the name.
@@ -60,9 +66,8 @@ pub(super) fn is_volatile(name: &str) -> bool {
 
 /// Whether a field carries the id of the event: `eventID`, `form_fields[event_id]`.
 pub(super) fn is_event_id(name: &str) -> bool {
-    let last = name.trim_end_matches(']').rsplit('[').next().unwrap_or_default();
-    let plain: String = last.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
-    EVENT_ID.contains(&plain.as_str())
+    let plain = last_bracket(name).bytes().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_lowercase());
+    EVENT_ID.iter().any(|id| plain.clone().eq(id.bytes()))
 }
 
 /// Gravity's `state_3`; `state_province` is a place.

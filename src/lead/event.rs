@@ -4,6 +4,7 @@
 //! What would make Meta refuse an event, or would say more of the visitor than it should, is left out here, whatever
 //! the fields of [`Event`] hold.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
@@ -11,6 +12,7 @@ use std::net::IpAddr;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 pub use super::address::{best_ip, sendable_ip};
 pub use super::match_keys::MatchKeys;
@@ -101,12 +103,12 @@ impl Event {
     }
 
     /// What is sent of the visitor, by Meta's names.
-    fn user_data(&self) -> Vec<(&'static str, Match<'_>)> {
+    fn user_data<'a>(&'a self) -> Vec<(&'static str, Match<'a>)> {
         let mut all: Vec<_> = self.match_keys.iter().map(|(key, hashes)| (key.name(), Match::Hashes(hashes))).collect();
-        let mut add = |name, value: Option<Match<'static>>| all.extend(value.map(|value| (name, value)));
+        let mut add = |name, value: Option<Cow<'a, str>>| all.extend(value.map(|value| (name, Match::Plain(value))));
         add("fbp", self.fbp.as_deref().and_then(meta_cookie));
         add("fbc", self.fbc.as_deref().and_then(meta_cookie));
-        add("client_ip_address", self.client_ip.and_then(sendable_ip).map(|ip| Match::Plain(ip.to_string())));
+        add("client_ip_address", self.client_ip.and_then(sendable_ip).map(|ip| ip.to_string().into()));
         add("client_user_agent", self.user_agent.as_deref().and_then(user_agent));
         all
     }
@@ -120,7 +122,7 @@ impl fmt::Debug for Event {
 
 enum Match<'a> {
     Hashes(&'a [String]),
-    Plain(String),
+    Plain(Cow<'a, str>),
 }
 
 impl Serialize for Match<'_> {
@@ -133,14 +135,15 @@ impl Serialize for Match<'_> {
 }
 
 /// One with an empty last part makes Meta refuse the whole request.
-fn meta_cookie(value: &str) -> Option<Match<'static>> {
+fn meta_cookie(value: &str) -> Option<Cow<'_, str>> {
     let fine = value.starts_with("fb.") && !value.ends_with('.') && value.bytes().all(|b| b.is_ascii_graphic());
-    fine.then(|| Match::Plain(value.to_owned()))
+    fine.then_some(value.into())
 }
 
-fn user_agent(value: &str) -> Option<Match<'static>> {
+fn user_agent(value: &str) -> Option<Cow<'_, str>> {
     let fine = !value.trim().is_empty() && !value.chars().any(char::is_control);
-    fine.then(|| Match::Plain(value.chars().take(MAX_USER_AGENT).collect()))
+    let end = value.char_indices().nth(MAX_USER_AGENT).map_or(value.len(), |(at, _)| at);
+    value.get(..end).filter(|_| fine).map(Cow::from)
 }
 
 #[derive(Serialize)]
@@ -205,12 +208,35 @@ pub fn event_only_json(name: &str, time: UnixMillis, url: &str) -> String {
     Wire::new(name, time, without_query(url)).to_json()
 }
 
-/// The event with its id, as it is sent; `None` when the body is not an event.
-#[must_use]
-pub fn with_event_id(body: &str, event_id: &str) -> Option<Value> {
-    let mut event: Value = serde_json::from_str(body).ok()?;
-    event.as_object_mut()?.insert("event_id".to_owned(), Value::from(event_id));
-    Some(event)
+/// An event as it is sent: the stored one's parts, which are not looked into, and what only the outbox knows.
+#[derive(Default, Serialize)]
+#[serde(transparent)]
+pub struct Sent<'a>(BTreeMap<&'a str, Part<'a>>);
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Part<'a> {
+    Stored(&'a RawValue),
+    Id(&'a str),
+    Time(u64),
+}
+
+impl<'a> Sent<'a> {
+    /// The event of a stored body under this id; `None` when the body is not an event.
+    #[must_use]
+    pub fn new(body: &'a str, event_id: &'a str) -> Option<Self> {
+        let stored: BTreeMap<&str, &RawValue> = serde_json::from_str(body).ok()?;
+        let mut parts: BTreeMap<_, _> = stored.into_iter().map(|(name, value)| (name, Part::Stored(value))).collect();
+        parts.insert("event_id", Part::Id(event_id));
+        Some(Self(parts))
+    }
+
+    /// The same at another time.
+    #[must_use]
+    pub fn at(mut self, event_time: u64) -> Self {
+        self.0.insert("event_time", Part::Time(event_time));
+        self
+    }
 }
 
 /// The event without `user_data.fbc`; `None` when it has none (2804001: a malformed click id is dropped and the event
@@ -294,8 +320,10 @@ mod tests {
             "custom_data":{"currency":"EUR","value":35.0,"content_name":"Quote request"}}"#,
         )
         .unwrap();
-        let event = with_event_id(&visitor().to_json(), "9e1b6b8a-6c0e-4f8d-bce1-c4a3a6f4d2b1").unwrap();
-        assert_eq!(event, expected);
+        let body = visitor().to_json();
+        let sent = Sent::new(&body, "9e1b6b8a-6c0e-4f8d-bce1-c4a3a6f4d2b1").unwrap();
+        assert_eq!(serde_json::to_value(&sent).unwrap(), expected);
+        assert_eq!(serde_json::to_value(sent.at(1_795_608_007)).unwrap()["event_time"], 1_795_608_007);
     }
 
     #[test]
@@ -363,6 +391,13 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_event_is_not_sent() {
+        for body in ["[]", "", "{\"a\":}", "{\"a\":{\"b\":]}}"] {
+            assert!(Sent::new(body, "x").is_none(), "{body}");
+        }
+    }
+
+    #[test]
     fn a_refused_click_id_is_dropped_once() {
         let body = visitor().to_json();
         let repaired = without_fbc(&body).unwrap();
@@ -371,7 +406,6 @@ mod tests {
         assert_eq!(serde_json::from_str::<Value>(&repaired).unwrap(), expected);
         assert_eq!(without_fbc(&repaired), None);
         assert_eq!(without_fbc("not json"), None);
-        assert_eq!(with_event_id("[]", "x"), None);
     }
 
     #[test]

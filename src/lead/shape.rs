@@ -23,7 +23,7 @@ pub(super) fn has_email(text: &str) -> bool {
 
 /// Whether there is a number with `+` and as many digits as countries use.
 pub(super) fn has_international_phone(text: &str) -> bool {
-    phone_runs(text).any(|run| run.starts_with('+') && (8..=15).contains(&digits(run)))
+    text.contains('+') && phone_runs(text).any(|run| run.starts_with('+') && (8..=15).contains(&digits(run)))
 }
 
 /// Whether the whole text is digits with phone punctuation, as many as a number has.
@@ -38,7 +38,7 @@ fn phone_runs(text: &str) -> impl Iterator<Item = &str> {
 }
 
 fn is_phone_char(c: char) -> bool {
-    c.is_ascii_digit() || " +-().//\u{A0}\u{2013}".contains(c)
+    matches!(c, '0'..='9' | ' ' | '+' | '-' | '(' | ')' | '.' | '/' | '\u{A0}' | '\u{2013}')
 }
 
 fn digits(text: &str) -> usize {

@@ -2,10 +2,12 @@
 //! because Meta compares them and `fbclid` is case-sensitive.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use percent_encoding::percent_decode_str;
 
 use super::shape::{has_email, has_international_phone, is_bare_phone};
+use crate::stems::Stems;
 
 /// Longest URL that is sent; browsers and servers agree on about this much.
 const MAX_BYTES: usize = 2048;
@@ -49,6 +51,7 @@ const STEMS: &[&str] = &[
     "geburt",
     "iban",
 ];
+static OF_STEMS: LazyLock<Stems> = LazyLock::new(|| Stems::new(STEMS.iter().copied()));
 /// The same as a word of the name: as parts of longer words they are harmless.
 const WORDS: &[&str] = &[
     "tel",
@@ -152,7 +155,7 @@ fn is_personal(pair: &str) -> bool {
         return false;
     }
     NAMES.contains(&plain.as_str())
-        || STEMS.iter().any(|stem| plain.contains(stem))
+        || OF_STEMS.any_in(&plain)
         || name_words(&name).iter().any(|word| WORDS.contains(&word.as_str()))
         || (PHONE_NAMES.contains(&plain.as_str()) && is_bare_phone(&value.replace('+', " ")))
 }

@@ -2,10 +2,13 @@
 //! which scripts check and record. Their forms carry addresses and numbers, are accepted, and are no leads; nothing in them
 //! tells it but where they go.
 
+use std::sync::LazyLock;
+
 use super::Post;
-use super::redirect::flat_words;
 use crate::form::url::Url;
+use crate::form::words::Words;
 use crate::reason::Reason;
+use crate::stems::Stems;
 
 /// Segments of paths, without punctuation and diacritics.
 const LOGIN: &[&str] = &[
@@ -102,6 +105,10 @@ const LOSING: &[&str] = &[
     "passwordemail",
 ];
 
+static OF_LEAVING: LazyLock<Stems> = LazyLock::new(|| Stems::new(LEAVING.iter().copied()));
+static OF_LOST: LazyLock<Stems> = LazyLock::new(|| Stems::new(LOST.iter().copied()));
+static OF_LOSING: LazyLock<Stems> = LazyLock::new(|| Stems::new(LOSING.iter().copied()));
+
 /// Why a submission to this address, or of this kind, is no lead.
 pub(super) fn of_target(post: &Post<'_>) -> Option<Reason> {
     // How HTML forms say PUT, PATCH and DELETE to frameworks: something that exists is changed.
@@ -114,11 +121,12 @@ pub(super) fn of_target(post: &Post<'_>) -> Option<Reason> {
         return Some(Reason::Comment);
     }
     let path = post.request.path();
-    // A mailer may live in the folder of the back office and serve the site: the page decides.
-    let on_page = of_page(post);
     of_path(path)
-        .filter(|reason| {
-            !matches!(reason, Reason::Editor | Reason::Login) || is_plain_login(path) || on_page == Some(*reason)
+        .filter(|reason| match reason {
+            // A mailer may live in the folder of the back office and serve the site: the page decides.
+            Reason::Editor => of_page(post) == Some(Reason::Editor),
+            Reason::Login => is_plain_login(path) || of_page(post) == Some(Reason::Login),
+            _ => true,
         })
         .or_else(|| of_call(path).filter(|_| post.is_by_script()))
 }
@@ -130,24 +138,22 @@ pub(super) fn of_page(post: &Post<'_>) -> Option<Reason> {
 
 /// Logins and lost passwords are such whatever page they come from.
 fn is_plain_login(path: &str) -> bool {
-    let is_account = |segment: &str| ACCOUNT.contains(&flat_words(segment).concat().as_str());
-    of_path(path) == Some(Reason::Login) && !path.split('/').any(is_account)
+    !path.split('/').any(|segment| ACCOUNT.contains(&Words::of(segment).joined()))
 }
 
 /// What a script calls while a form is filled in, by the end of its address. A page of log cabins may end like this, too,
 /// and is posted to by a browser.
 fn of_call(path: &str) -> Option<Reason> {
-    if flat_words(path).iter().any(|word| STEP.contains(&word.as_str())) && path.ends_with(is_digit) {
+    if path.ends_with(is_digit) && Words::of(path).has(STEP) {
         return Some(Reason::Step);
     }
-    let words = flat_words(path.trim_end_matches('/').rsplit('/').next().unwrap_or_default());
-    let says = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
-    if says(SAVING) {
+    let words = Words::of(path.trim_end_matches('/').rsplit('/').next().unwrap_or_default());
+    if words.has(SAVING) {
         Some(Reason::Draft)
-    } else if says(CHECKING) || (says(&["check"]) && says(CHECKED)) {
+    } else if words.has(CHECKING) || (words.has(&["check"]) && words.has(CHECKED)) {
         Some(Reason::Step)
     } else {
-        says(REPORTING).then_some(Reason::NotAForm)
+        words.has(REPORTING).then_some(Reason::NotAForm)
     }
 }
 
@@ -157,10 +163,10 @@ fn is_digit(char: char) -> bool {
 
 fn of_path(path: &str) -> Option<Reason> {
     let path = path.strip_suffix(".php").or_else(|| path.strip_suffix(".html")).unwrap_or(path);
-    let whole = flat_words(path).concat();
-    let holds = |stems: &[&str]| stems.iter().any(|stem| whole.contains(stem));
-    let has = |list: &[&str]| path.split('/').any(|segment| list.contains(&flat_words(segment).concat().as_str()));
-    if has(LOGIN) || has(ACCOUNT) || (holds(LOST) && holds(LOSING)) {
+    let segments: Vec<Words> = path.split('/').map(Words::of).collect();
+    let whole: String = segments.iter().map(Words::joined).collect();
+    let has = |list: &[&str]| segments.iter().any(|segment| list.contains(&segment.joined()));
+    if has(LOGIN) || has(ACCOUNT) || (OF_LOST.any_in(&whole) && OF_LOSING.any_in(&whole)) {
         Some(Reason::Login)
     } else if has(OFFICE) {
         Some(Reason::Editor)
@@ -169,7 +175,7 @@ fn of_path(path: &str) -> Option<Reason> {
     } else if has(COMMENT) {
         Some(Reason::Comment)
     } else {
-        holds(LEAVING).then_some(Reason::NotAForm)
+        OF_LEAVING.any_in(&whole).then_some(Reason::NotAForm)
     }
 }
 

@@ -11,7 +11,7 @@ impl Handler for CoBlocks {
     }
 
     fn recognise(&self, post: &Post<'_>) -> Option<Recognised> {
-        post.action().filter(|action| action == "coblocks-form-submit")?;
+        post.action().filter(|action| *action == "coblocks-form-submit")?;
         Some(Recognised::Form(None))
     }
 

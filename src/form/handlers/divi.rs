@@ -10,6 +10,7 @@ use crate::form::body::Field;
 use crate::form::html;
 use crate::form::names::{self, Meaning};
 use crate::form::roles::Declared;
+use crate::form::words::Words;
 use crate::reason::Reason;
 
 pub(super) struct Divi;
@@ -119,7 +120,7 @@ fn role(field: &Field, own: &str, described: Described<'_>) -> Option<Declared> 
         return not_contact;
     }
     let meaning = match names::of_label(described.label) {
-        Meaning::Unknown => names::of_name(own),
+        Meaning::Unknown => names::of_name(&Words::of(own)),
         said => said,
     };
     match meaning {

@@ -12,7 +12,7 @@ impl Handler for Elementor {
     }
 
     fn recognise(&self, post: &Post<'_>) -> Option<Recognised> {
-        post.action().filter(|action| action == "elementor_pro_forms_send_form")?;
+        post.action().filter(|action| *action == "elementor_pro_forms_send_form")?;
         Some(Recognised::Form(post.fields.get("form_id").and_then(|id| form_id("elementor", id))))
     }
 

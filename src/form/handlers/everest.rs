@@ -19,7 +19,7 @@ impl Handler for Everest {
 
     fn recognise(&self, post: &Post<'_>) -> Option<Recognised> {
         match post.action().filter(|action| action.starts_with("everest_forms_")) {
-            Some(action) if action == "everest_forms_ajax_form_submission" => {}
+            Some("everest_forms_ajax_form_submission") => {}
             Some(_) => return Some(Recognised::Never(Reason::NotAForm)),
             None if post.fields.has_prefix("everest_forms[") => {}
             None => return None,

@@ -21,7 +21,7 @@ impl Handler for Forminator {
     fn recognise(&self, post: &Post<'_>) -> Option<Recognised> {
         match post.action().filter(|action| action.starts_with("forminator_")) {
             Some(action) if action == SUBMIT => {}
-            Some(action) => return Some(Recognised::Never(reason_of_action(&action))),
+            Some(action) => return Some(Recognised::Never(reason_of_action(action))),
             None => {
                 post.fields.get("forminator_nonce")?;
             }

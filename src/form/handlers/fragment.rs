@@ -5,12 +5,13 @@
 
 use serde_json::Value;
 
-use super::redirect::{flat_words, verdict_of_word};
+use super::redirect::verdict_of_word;
 use super::{Outcome, Post, generic, machine_word};
 use crate::form::answer::Answer;
 use crate::form::flash::{self, Flash};
 use crate::form::html::attribute;
 use crate::form::page::PageForm;
+use crate::form::words::Words;
 use crate::reason::Reason;
 
 /// What a bare word means that a script answers to a script: PHP's `echo "OK"`.
@@ -169,8 +170,7 @@ fn takes_the_place_of(form: &PageForm, post: &Post<'_>, answer: &Answer<'_>) -> 
     // htmx names the target by its id: the form's own, that of something around it, or a place for messages.
     let target = post.request.header("hx-target").unwrap_or_default();
     // Without an id nothing is told of it.
-    !target.is_empty()
-        && (target == form.id || !flat_words(target).iter().any(|word| MESSAGE_AREAS.contains(&word.as_str())))
+    !target.is_empty() && (target == form.id || !Words::of(target).has(MESSAGE_AREAS))
 }
 
 #[cfg(test)]

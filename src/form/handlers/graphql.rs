@@ -2,10 +2,11 @@
 
 use serde_json::Value;
 
-use super::redirect::{flat_words, verdict_of_word};
+use super::redirect::verdict_of_word;
 use super::{Handler, Outcome, Post, Recognised, address, json, machine_word};
 use crate::form::answer::Answer;
 use crate::form::body::Fields;
+use crate::form::words::Words;
 use crate::reason::Reason;
 
 pub(super) struct GraphQl;
@@ -87,16 +88,15 @@ const WRITING: &[&str] = &[
 
 /// Mutations that carry an address and are no leads.
 fn never(name: &str) -> Option<Reason> {
-    let words = flat_words(name);
-    let has = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
-    if has(&["cart", "checkout", "order", "basket", "shipping", "billing", "payment"]) {
+    let words = Words::of(name);
+    if words.has(&["cart", "checkout", "order", "basket", "shipping", "billing", "payment"]) {
         Some(Reason::Checkout)
-    } else if has(&["login", "signin", "token", "password", "session", "account"]) {
+    } else if words.has(&["login", "signin", "token", "password", "session", "account"]) {
         Some(Reason::Login)
-    } else if has(&["comment", "review"]) {
+    } else if words.has(&["comment", "review"]) {
         Some(Reason::Comment)
     } else {
-        has(&["unsubscribe"]).then_some(Reason::NotAForm)
+        words.has(&["unsubscribe"]).then_some(Reason::NotAForm)
     }
 }
 
@@ -121,7 +121,7 @@ fn of_result(post: &Post<'_>, name: &str, result: &Value) -> Outcome {
         return said;
     }
     // A mutation that returned something was executed; of which kind it is its name must say: `checkEmail` is `true`, too.
-    let writes = |name: &str| flat_words(name).iter().any(|word| WRITING.contains(&word.as_str()));
+    let writes = |name: &str| Words::of(name).has(WRITING);
     let named = Operation::of(post).is_some_and(|operation| operation.names().any(writes));
     match said {
         Outcome::Accepted(_) if named => said,

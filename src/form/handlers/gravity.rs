@@ -22,13 +22,13 @@ impl Handler for Gravity {
     fn recognise(&self, post: &Post<'_>) -> Option<Recognised> {
         let action = post.action().filter(|action| action.starts_with("gform_"));
         let route = post.rest_route(NAMESPACE);
-        let id = id_of(post, route.as_deref());
+        let id = id_of(post, route);
         let is_form = ["gform_submit", "gform_ajax"].iter().any(|name| post.fields.get(name).is_some())
             || post.fields.has_prefix("is_submit_");
         if action.is_none() && route.is_none() && !is_form {
             return None;
         }
-        let never = match (action.as_deref(), route.as_deref()) {
+        let never = match (action, route) {
             (Some("gform_validate_form"), _) => Some(Reason::Step),
             (Some("gform_submit_form"), _) | (None, None) => None,
             (None, Some(route)) if route.ends_with("/submissions") => None,

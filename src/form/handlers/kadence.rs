@@ -3,7 +3,7 @@
 use super::{Handler, Outcome, Post, Recognised, form_id};
 use crate::form::answer::Answer;
 use crate::form::html;
-use crate::form::names::words;
+use crate::form::words::Words;
 use crate::reason::Reason;
 
 pub(super) struct Kadence;
@@ -14,7 +14,7 @@ impl Handler for Kadence {
     }
 
     fn recognise(&self, post: &Post<'_>) -> Option<Recognised> {
-        let is_action = post.action().is_some_and(|action| ACTIONS.contains(&&*action));
+        let is_action = post.action().is_some_and(|action| ACTIONS.contains(&action));
         let id = ID_FIELDS.iter().find_map(|name| post.fields.get(name));
         (is_action || id.is_some()).then(|| Recognised::Form(id.and_then(|id| form_id("kadence", id))))
     }
@@ -41,7 +41,7 @@ impl Handler for Kadence {
     fn is_trap(&self, _post: &Post<'_>, name: &str) -> bool {
         // The same prefix has the form's ids, which are always there; traps are named after what bots look for.
         let Some(rest) = name.strip_prefix("_kb_adv_form_") else { return false };
-        words(rest).iter().flatten().any(|word| matches!(word.as_str(), "verify" | "email" | "mail"))
+        Words::of(rest).has(&["verify", "email", "mail"])
     }
 }
 

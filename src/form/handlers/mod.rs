@@ -43,6 +43,7 @@ mod wpforms;
 
 use std::borrow::Cow;
 
+use memchr::memmem;
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
@@ -63,28 +64,42 @@ pub(super) struct Post<'a> {
     pub before: PageState,
     /// Absolute URL of the page the form was on.
     pub page_url: &'a str,
+    /// By what WordPress dispatches a request: every plugin's handler asks.
+    action: Option<Cow<'a, str>>,
+    route: Option<Cow<'a, str>>,
 }
 
-impl Post<'_> {
+impl<'a> Post<'a> {
+    /// A submission of which only the request is known yet.
+    pub(super) fn new(request: &'a RequestRecord, fields: &'a Fields, page_url: &'a str) -> Self {
+        let by_path = || percent_decode_str(request.path()).decode_utf8().ok();
+        Self {
+            request,
+            fields,
+            form: None,
+            before: PageState::default(),
+            page_url,
+            action: fields.get("action").map(Cow::Borrowed).or_else(|| in_query(request, "action")),
+            route: in_query(request, "rest_route").or_else(by_path),
+        }
+    }
+
     /// WordPress's dispatch word of `admin-ajax.php` and `admin-post.php`.
-    pub(super) fn action(&self) -> Option<Cow<'_, str>> {
-        self.fields.get("action").map(Cow::Borrowed).or_else(|| self.query("action"))
+    pub(super) fn action(&self) -> Option<&str> {
+        self.action.as_deref()
     }
 
     /// A parameter of the target's query.
-    pub(super) fn query(&self, name: &str) -> Option<Cow<'_, str>> {
-        form_urlencoded::parse(self.request.query().as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value)
+    pub(super) fn query(&self, name: &str) -> Option<Cow<'a, str>> {
+        in_query(self.request, name)
     }
 
     /// The route of WordPress's REST API: `/contact-form-7/v1/…`, behind whatever prefix the site uses, or in
     /// `rest_route`.
-    pub(super) fn rest_route(&self, namespace: &str) -> Option<String> {
-        let whole = match self.query("rest_route") {
-            Some(route) => route.into_owned(),
-            None => percent_decode_str(self.request.path()).decode_utf8().ok()?.into_owned(),
-        };
-        let at = whole.find(namespace).filter(|_| namespace.starts_with('/'))?;
-        whole.get(at..).map(|route| route.trim_end_matches('/').to_owned())
+    pub(super) fn rest_route(&self, namespace: &str) -> Option<&str> {
+        let whole = self.route.as_deref()?;
+        let at = memmem::find(whole.as_bytes(), namespace.as_bytes())?;
+        whole.get(at..).map(|route| route.trim_end_matches('/'))
     }
 
     /// Whether it is a post to `admin-ajax.php` with this action.
@@ -111,6 +126,10 @@ impl Post<'_> {
     pub(super) fn page(&self) -> Option<Url<'_>> {
         Url::absolute(self.page_url)
     }
+}
+
+fn in_query<'a>(request: &'a RequestRecord, name: &str) -> Option<Cow<'a, str>> {
+    form_urlencoded::parse(request.query().as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value)
 }
 
 /// What a handler makes of a request alone.

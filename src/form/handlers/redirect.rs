@@ -1,10 +1,13 @@
 //! Where a redirect leads, as far as machines can tell.
 
+use std::sync::LazyLock;
+
 use super::{Outcome, Post};
 use crate::form::answer::Answer;
-use crate::form::names::words;
 use crate::form::url::{self, Url};
+use crate::form::words::Words;
 use crate::reason::Reason;
+use crate::stems::Stems;
 
 /// What a Location says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -206,33 +209,46 @@ const GOOD: &[&str] = &[
 const OFF: &[&str] =
     &["0", "-1", "false", "no", "none", "n", "nein", "non", "nee", "nie", "nej", "nao", "off", "null", "ko", "nok"];
 
+static OF_BAD: LazyLock<Stems> = LazyLock::new(|| Stems::new(BAD_STEMS.iter().copied()));
+static OF_LOGIN: LazyLock<Stems> = LazyLock::new(|| Stems::new(LOGIN_STEMS.iter().copied()));
+
+/// An address in words.
+struct Address<'a> {
+    url: &'a Url<'a>,
+    host: Words,
+    path: Words,
+    /// Each segment of the path: `sign-in` as a whole is one word, too.
+    segments: Vec<Words>,
+    fragment: Words,
+    /// The last segment of the path says that all is well, whatever the ones before are about: `/maintenance/thank-you`.
+    is_good_end: bool,
+}
+
 /// Reads a Location, seen from the submission.
 pub(super) fn target(post: &Post<'_>, location: &str) -> Target {
     let own = url::own(post.request);
     let (Some(posted), Some(page)) = (Url::absolute(&own), post.page()) else { return Target::Nowhere };
     let Some(to) = Url::resolve(location, &posted) else { return Target::Nowhere };
-    let words = path_words(&to);
-    let fragment = flat_words(to.fragment);
-    if names_error(&to, &words) {
+    let address = Address::of(&to);
+    if address.names_error() {
         return Target::Error;
     }
-    if names_login(&to, &words) {
+    if address.names_login() {
         return Target::Login;
     }
     if to.is_same_page(&page) || to.is_same_page(&posted) {
         // Who submits again from `/contact?sent=1` is sent back there when it goes wrong, too.
-        let is_new = !query_is_good(page.query) && !query_is_good(posted.query);
-        return Target::OwnPage { marked: (is_new && query_is_good(to.query)) || says(&fragment, GOOD) };
+        let is_new = || !query_is_good(page.query) && !query_is_good(posted.query);
+        return Target::OwnPage { marked: address.fragment.has(GOOD) || (query_is_good(to.query) && is_new()) };
     }
-    if is_good_end(&to) {
+    if address.is_good_end {
         return Target::OtherPage;
     }
-    let host = flat_words(&to.host);
-    let was_step = says(&flat_words(&posted.path), STEP) && posted.path.ends_with(|c: char| c.is_ascii_digit());
-    if says(&words, STEP) || was_step || is_next_number(&posted.path, &to.path) {
+    let was_step = || posted.path.ends_with(|c: char| c.is_ascii_digit()) && Words::of(&posted.path).has(STEP);
+    if address.path_has(STEP) || was_step() || is_next_number(&posted.path, &to.path) {
         return Target::Step;
     }
-    if says(&words, CHECKOUT) || says(&host, CHECKOUT) {
+    if address.path_has(CHECKOUT) || address.host.has(CHECKOUT) {
         return Target::Checkout;
     }
     Target::OtherPage
@@ -244,62 +260,70 @@ fn is_next_number(from: &str, to: &str) -> bool {
     from != to && from.len() != without(from).len() && without(from) == without(to)
 }
 
-/// Whether the last segment of a path says that all is well, whatever the ones before are about: `/maintenance/thank-you`.
-fn is_good_end(to: &Url<'_>) -> bool {
-    let last = to.path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-    let words = flat_words(last);
-    says(&words, GOOD) && !says(&words, BAD) && !is_turned(&words)
-}
-
 /// `not-sent`, `nicht-gesendet`.
-fn is_turned(words: &[String]) -> bool {
+fn is_turned(words: &Words) -> bool {
     words
         .iter()
         .zip(words.iter().skip(1))
-        .any(|(not, word)| NOT.contains(&not.as_str()) && (GOOD.contains(&word.as_str()) || word == "be"))
+        .any(|(not, word)| NOT.contains(&not) && (GOOD.contains(&word) || word == "be"))
 }
 
 /// What an address is whatever was posted.
 pub(super) fn refusal_of(to: &Url<'_>) -> Option<Outcome> {
-    let words = path_words(to);
-    if names_error(to, &words) {
+    let address = Address::of(to);
+    if address.names_error() {
         return Target::Error.refusal();
     }
-    names_login(to, &words).then(|| Target::Login.refusal()).flatten()
+    address.names_login().then(|| Target::Login.refusal()).flatten()
 }
 
-/// The words of a path, in pieces and each segment as a whole: `sign-in`.
-fn path_words(to: &Url<'_>) -> Vec<String> {
-    let mut words = flat_words(&to.path);
-    words.extend(to.path.split('/').map(|segment| flat_words(segment).concat()));
-    words
-}
-
-fn names_error(to: &Url<'_>, words: &[String]) -> bool {
-    // `/404.html`
-    let is_status = |segment: &str| {
-        let name = segment.split('.').next().unwrap_or_default();
-        name.len() == 3 && name.starts_with(['4', '5']) && name.bytes().all(|b| b.is_ascii_digit())
-    };
-    let by_path = says(words, BAD)
-        || words.iter().any(|word| BAD_STEMS.iter().any(|stem| word.contains(stem)))
-        || is_turned(&flat_words(&to.path))
-        || to.path.split('/').any(is_status);
-    (by_path && !is_good_end(to)) || query_is_bad(to.query) || says(&flat_words(to.fragment), BAD)
-}
-
-fn names_login(to: &Url<'_>, words: &[String]) -> bool {
-    if is_good_end(to) {
-        return false;
+impl<'a> Address<'a> {
+    fn of(url: &'a Url<'a>) -> Self {
+        let last = Words::of(url.path.trim_end_matches('/').rsplit('/').next().unwrap_or_default());
+        Self {
+            host: Words::of(&url.host),
+            path: Words::of(&url.path),
+            segments: url.path.split('/').map(Words::of).collect(),
+            fragment: Words::of(url.fragment),
+            is_good_end: last.has(GOOD) && !last.has(BAD) && !is_turned(&last),
+            url,
+        }
     }
-    let host = flat_words(&to.host);
-    let holds = |words: &[String]| words.iter().any(|word| LOGIN_STEMS.iter().any(|stem| word.contains(stem)));
-    let is_segment = |segment: &str| LOGIN_SEGMENTS.contains(&flat_words(segment).concat().as_str());
-    says(words, LOGIN) || holds(words) || to.path.split('/').any(is_segment) || says(&host, LOGIN) || holds(&host)
-}
 
-fn says(words: &[String], list: &[&str]) -> bool {
-    words.iter().any(|word| list.contains(&word.as_str()))
+    /// The words of the path, and its segments as a whole.
+    fn of_path(&self) -> impl Iterator<Item = &str> {
+        self.path.iter().chain(self.segments.iter().map(Words::joined))
+    }
+
+    fn path_has(&self, list: &[&str]) -> bool {
+        self.of_path().any(|word| list.contains(&word))
+    }
+
+    fn names_error(&self) -> bool {
+        // `/404.html`
+        let is_status = |segment: &str| {
+            let name = segment.split('.').next().unwrap_or_default();
+            name.len() == 3 && name.starts_with(['4', '5']) && name.bytes().all(|b| b.is_ascii_digit())
+        };
+        let by_path = || {
+            self.path_has(BAD)
+                || self.of_path().any(|word| OF_BAD.any_in(word))
+                || is_turned(&self.path)
+                || self.url.path.split('/').any(is_status)
+        };
+        (!self.is_good_end && by_path()) || query_is_bad(self.url.query) || self.fragment.has(BAD)
+    }
+
+    fn names_login(&self) -> bool {
+        let is_segment = |segment: &Words| LOGIN_SEGMENTS.contains(&segment.joined());
+        let by_path = || {
+            self.path_has(LOGIN)
+                || self.of_path().any(|word| OF_LOGIN.any_in(word))
+                || self.segments.iter().any(is_segment)
+        };
+        let by_host = || self.host.has(LOGIN) || self.host.iter().any(|word| OF_LOGIN.any_in(word));
+        !self.is_good_end && (by_path() || by_host())
+    }
 }
 
 fn is_on(value: &str) -> bool {
@@ -309,8 +333,8 @@ fn is_on(value: &str) -> bool {
 /// `?sent=1`, `?status=success`. A sentence is no mark, whatever words it has.
 fn query_is_good(query: &str) -> bool {
     form_urlencoded::parse(query.as_bytes()).any(|(key, value)| {
-        let told = flat_words(&value);
-        (says(&flat_words(&key), GOOD) && is_on(&value)) || (says(&told, GOOD) && told.len() <= 2 && !is_turned(&told))
+        let told = Words::of(&value);
+        (Words::of(&key).has(GOOD) && is_on(&value)) || (told.len() <= 2 && told.has(GOOD) && !is_turned(&told))
     })
 }
 
@@ -318,29 +342,25 @@ fn query_is_good(query: &str) -> bool {
 /// success.
 fn query_is_bad(query: &str) -> bool {
     form_urlencoded::parse(query.as_bytes()).any(|(key, value)| {
-        let (key, told) = (flat_words(&key), flat_words(&value));
-        let counts = is_on(&value) && (!value.is_empty() || !query_is_good(query));
-        (says(&key, BAD) && counts) || says(&told, BAD) || is_turned(&told) || (says(&key, GOOD) && !is_on(&value))
+        let (key, told) = (Words::of(&key), Words::of(&value));
+        let counts = || is_on(&value) && (!value.is_empty() || !query_is_good(query));
+        (key.has(BAD) && counts()) || told.has(BAD) || is_turned(&told) || (key.has(GOOD) && !is_on(&value))
     })
 }
 
 /// Whether a word of a machine's own (an event's name, a component's) says that it went well, or that it did not.
 pub(super) fn verdict_of_word(word: &str) -> Option<bool> {
-    let words = flat_words(word);
-    if says(&words, BAD) || says(&words, &["warning", "danger"]) {
+    let words = Words::of(word);
+    if words.has(BAD) || words.has(&["warning", "danger"]) {
         return Some(false);
     }
-    says(&words, GOOD).then_some(true)
+    words.has(GOOD).then_some(true)
 }
 
 /// Whether a word names a login.
 pub(super) fn is_login_word(word: &str) -> bool {
-    let words = flat_words(word);
-    says(&words, LOGIN) || words.iter().any(|word| LOGIN_STEMS.iter().any(|stem| word.contains(stem)))
-}
-
-pub(super) fn flat_words(text: &str) -> Vec<String> {
-    words(text).into_iter().flatten().collect()
+    let words = Words::of(word);
+    words.has(LOGIN) || words.iter().any(|word| OF_LOGIN.any_in(word))
 }
 
 #[cfg(test)]

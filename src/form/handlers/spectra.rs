@@ -14,7 +14,7 @@ impl Handler for Spectra {
     }
 
     fn recognise(&self, post: &Post<'_>) -> Option<Recognised> {
-        post.action().filter(|action| action == "uagb_process_forms")?;
+        post.action().filter(|action| *action == "uagb_process_forms")?;
         Some(Recognised::Form(None))
     }
 

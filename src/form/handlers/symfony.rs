@@ -1,9 +1,10 @@
 //! Symfony's forms. One that is refused is drawn again, with 422 since 5.3 and 200 before; a redirect is the answer to
 //! one that was taken, also to the page it was on.
 
-use super::redirect::{self, flat_words};
+use super::redirect;
 use super::{Handler, Outcome, Post, Recognised, address, form_id, fragment, generic};
 use crate::form::answer::Answer;
+use crate::form::words::Words;
 use crate::reason::Reason;
 
 pub(super) struct Symfony;
@@ -15,13 +16,12 @@ impl Handler for Symfony {
 
     fn recognise(&self, post: &Post<'_>) -> Option<Recognised> {
         let form = form_name(post)?;
-        let words = flat_words(form);
-        let has = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
-        let never = if has(&["checkout", "cart", "order", "basket", "payment"]) {
+        let words = Words::of(form);
+        let never = if words.has(&["checkout", "cart", "order", "basket", "payment"]) {
             Some(Reason::Checkout)
-        } else if has(&["comment"]) {
+        } else if words.has(&["comment"]) {
             Some(Reason::Comment)
-        } else if has(&["search"]) {
+        } else if words.has(&["search"]) {
             Some(Reason::Search)
         } else {
             address::of_target(post)

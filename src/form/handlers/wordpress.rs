@@ -37,7 +37,7 @@ impl Handler for AdminAjax {
 
     fn outcome(&self, post: &Post<'_>, answer: &Answer<'_>) -> Outcome {
         let action = post.action().unwrap_or_default();
-        Outcome::of_status(answer).unwrap_or_else(|| Outcome::unknown(format!("action:{}", machine_word(&action))))
+        Outcome::of_status(answer).unwrap_or_else(|| Outcome::unknown(format!("action:{}", machine_word(action))))
     }
 }
 
@@ -53,7 +53,7 @@ fn never(post: &Post<'_>) -> Option<Reason> {
     let fields = post.fields;
     let action = post.action().unwrap_or_default();
     if is_self(post)
-        || OWN_ACTIONS.contains(&&*action)
+        || OWN_ACTIONS.contains(&action)
         || post.path_ends("/wp-cron.php")
         || post.query("ob").is_some_and(|value| value == "open-bridge")
         || post.rest_route("/pys-facebook/v1/").is_some()

@@ -1,5 +1,7 @@
 //! `em`: trimmed and lower case; dots and `+tags` of the local part are part of the address and stay.
 
+use std::borrow::Cow;
+
 use super::Unusable;
 use super::text::{lower_nfc, without_invisible};
 
@@ -18,9 +20,9 @@ pub(super) fn normalize(raw: &str) -> Result<String, Unusable> {
     }
     // Internationalised domains are compared by what the mail system uses: punycode (UTS 46).
     let domain = if domain.is_ascii() {
-        domain.to_owned()
+        Cow::Borrowed(domain)
     } else {
-        idna::domain_to_ascii_strict(domain).map_err(|_| Unusable::NotAnEmail)?
+        idna::domain_to_ascii_strict(domain).map_err(|_| Unusable::NotAnEmail)?.into()
     };
     if !is_domain(&domain) || local.len() + 1 + domain.len() > MAX_ADDRESS {
         return Err(Unusable::NotAnEmail);

@@ -149,7 +149,7 @@ pub fn normalize(key: Key, raw: &str, region: Option<Country>) -> Result<Normali
     if let Some(hash) = prehashed(visible) {
         return if hash == HASH_OF_NOTHING { Err(Unusable::HashOfNothing) } else { Ok(Normalized::Hash(hash)) };
     }
-    if NOTHING.contains(&visible.to_lowercase().as_str()) {
+    if NOTHING.iter().any(|nothing| nothing.eq_ignore_ascii_case(visible)) {
         return Err(Unusable::Placeholder);
     }
     // An external id may well be a UUID without dashes.

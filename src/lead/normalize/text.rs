@@ -5,13 +5,18 @@ use unicode_normalization::char::is_combining_mark;
 
 /// NFC, then lower case, as Meta's example `valéry` is hashed.
 pub(super) fn lower_nfc(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
     // Lower-casing can take a letter apart again: U+0130.
     text.nfc().collect::<String>().to_lowercase().nfc().collect()
 }
 
 /// Lower case without whitespace, punctuation and symbols: letters, digits and marks of every script stay.
 pub(super) fn compact(text: &str) -> String {
-    lower_nfc(text).chars().filter(|c| counts(*c)).nfc().collect()
+    let lower = lower_nfc(text);
+    let kept = lower.chars().filter(|c| counts(*c));
+    if lower.is_ascii() { kept.collect() } else { kept.nfc().collect() }
 }
 
 /// A key for look-ups in tables: [`compact`], without accents, and in ASCII where a letter has a usual spelling.

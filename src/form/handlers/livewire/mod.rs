@@ -9,11 +9,12 @@ mod component;
 use serde_json::Value;
 
 use self::component::{Answered, Component, components};
-use super::redirect::{flat_words, is_login_word};
+use super::redirect::is_login_word;
 use super::{Handler, Outcome, Post, Recognised, address, form_id, fragment, is_filled, machine_word, redirect};
 use crate::form::answer::Answer;
 use crate::form::body::Fields;
 use crate::form::page::Page;
+use crate::form::words::Words;
 use crate::reason::Reason;
 
 pub(super) struct Livewire;
@@ -101,19 +102,18 @@ const SENDING: &[&str] = &[
 
 /// Methods that are never a submission.
 fn never(method: &str) -> Option<Reason> {
-    let words = flat_words(method);
-    let has = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
-    if has(&["login", "authenticate", "logout", "password", "signin"]) || words.concat().contains("resetlink") {
+    let words = Words::of(method);
+    if words.has(&["login", "authenticate", "logout", "password", "signin"]) || words.joined().contains("resetlink") {
         Some(Reason::Login)
-    } else if has(&["checkout", "cart", "basket", "order", "pay", "payment"]) {
+    } else if words.has(&["checkout", "cart", "basket", "order", "pay", "payment"]) {
         Some(Reason::Checkout)
-    } else if has(&["comment"]) {
+    } else if words.has(&["comment"]) {
         Some(Reason::Comment)
-    } else if has(&["search", "filter"]) {
+    } else if words.has(&["search", "filter"]) {
         Some(Reason::Search)
-    } else if has(&["draft"]) {
+    } else if words.has(&["draft"]) {
         Some(Reason::Draft)
-    } else if has(&["next", "previous", "prev", "back", "step", "validate", "updated", "upload"]) {
+    } else if words.has(&["next", "previous", "prev", "back", "step", "validate", "updated", "upload"]) {
         Some(Reason::Step)
     } else {
         None
@@ -122,12 +122,12 @@ fn never(method: &str) -> Option<Reason> {
 
 /// Components of people who have an account, or who run the site: `profile.update-form`, `admin.customers.edit`.
 fn of_component_name(name: &str) -> Option<Reason> {
-    let words = flat_words(name);
-    let has = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
-    if has(&["login", "auth", "password"]) {
+    let words = Words::of(name);
+    if words.has(&["login", "auth", "password"]) {
         Some(Reason::Login)
     } else {
-        has(&["admin", "dashboard", "filament", "profile", "settings", "account", "user", "users"])
+        words
+            .has(&["admin", "dashboard", "filament", "profile", "settings", "account", "user", "users"])
             .then_some(Reason::NotAForm)
     }
 }
@@ -155,7 +155,7 @@ fn of_component(post: &Post<'_>, method: &str, answered: &Answered<'_>) -> Outco
     if let Some(to) = effects.get("redirect").and_then(Value::as_str) {
         return redirect::target(post, to).outcome_where_only_success_redirects();
     }
-    let sends = flat_words(method).iter().any(|word| SENDING.contains(&word.as_str()));
+    let sends = Words::of(method).has(SENDING);
     if sends && !is_login_word(method) { Outcome::accepted(call) } else { Outcome::unknown(call) }
 }
 
