@@ -123,7 +123,7 @@ fn verdicts_are_written_in_a_moment_with_the_next_lead_and_at_the_end() {
     let (dir, outbox) = open();
     let mut inspector = SqliteInspector::open(&dir.path().join("capi.db")).unwrap();
     let mut delivered = || list(&mut inspector, Some("delivered")).len();
-    let mut deliver = |print| {
+    let deliver = |print| {
         outbox.admit_blocking(vec![admission(print)]).unwrap();
         let due = due(&outbox);
         outbox.settle(vec![settlement(due[0].id, Verdict::Delivered)], UnixMillis::now()).unwrap();
