@@ -80,10 +80,10 @@ impl Worker {
                 continue;
             }
             self.rest = None;
-            let moment = self.look();
+            let now = self.look().steady;
             // Who refuses the token is asked with one lead, not with the hashes of all who wait.
             let (order, limit) = if self.paused { (Order::Newest, 1) } else { (config.delivery.order, self.limit) };
-            let wanted = Wanted { pixel: self.id.clone(), now: moment.steady, limit, max_bytes: MAX_BYTES, order };
+            let wanted = Wanted { pixel: self.id.clone(), now, limit, max_bytes: MAX_BYTES, order };
             match self.next(wanted, stopping.is_some()).await {
                 Ok(due) if due.is_empty() => {
                     if stopping.is_some() {
@@ -91,6 +91,8 @@ impl Worker {
                     }
                 }
                 Ok(due) => {
+                    // It may have been a long wait.
+                    let moment = self.look();
                     self.rest = self.deliver(&config, pixel, due, moment).await;
                     self.failures = if self.rest.is_some() { self.failures.saturating_add(1) } else { 0 };
                 }
@@ -116,11 +118,13 @@ impl Worker {
     async fn next(&mut self, wanted: Wanted, stopping: bool) -> Result<Vec<Due>, StoreError> {
         let outbox = self.outbox.clone();
         let mut due = pin!(outbox.due(wanted));
+        // A copy, so that a new configuration is new to the next round as well, whatever comes of this one.
+        let mut config = self.config.clone();
         tokio::select! {
             biased;
             due = &mut due => return due,
             () = tokio::time::sleep(LOOK), if !stopping => {}
-            Ok(()) = self.config.changed(), if !stopping => {}
+            Ok(()) = config.changed(), if !stopping => {}
             Ok(()) = self.stop.changed(), if !stopping => {}
             () = std::future::ready(()), if stopping => {}
         }

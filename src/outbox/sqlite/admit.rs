@@ -98,7 +98,8 @@ fn store(
 ) -> rusqlite::Result<String> {
     let Admission { fallback_event_id: fallback, event_name, event_only, .. } = admission;
     // What nobody is to get is not kept.
-    let body = if admission.pixels.is_empty() { "" } else { &admission.body };
+    let (body, ties) =
+        if admission.pixels.is_empty() { ("", [].as_slice()) } else { (&*admission.body, &*admission.ties) };
     let time = i64::try_from(admission.event_time).unwrap_or(i64::MAX);
     let mut insert = transaction.prepare_cached(
         "INSERT INTO event (event_id, event_name, event_time, event_only, body, fingerprint, seen)
@@ -121,7 +122,7 @@ fn store(
     }
     let mut insert =
         transaction.prepare_cached("INSERT INTO tie (tie, event) VALUES (?1, ?2) ON CONFLICT DO NOTHING")?;
-    for tie in &admission.ties {
+    for tie in ties {
         insert.execute(params![tie.as_slice(), event])?;
     }
     if parking {

@@ -24,11 +24,7 @@ pub fn take_due(connection: &mut Connection, in_flight: &HashSet<i64>, wanted: &
 }
 
 /// The same within a transaction.
-pub fn take(
-    transaction: &Transaction<'_>,
-    in_flight: &HashSet<i64>,
-    wanted: &Wanted,
-) -> rusqlite::Result<Vec<Due>> {
+pub fn take(transaction: &Transaction<'_>, in_flight: &HashSet<i64>, wanted: &Wanted) -> rusqlite::Result<Vec<Due>> {
     let due = pick(transaction, in_flight, wanted)?;
     note(transaction, &due, wanted)?;
     Ok(due)
@@ -174,15 +170,18 @@ pub fn settle_one(transaction: &Transaction<'_>, settlement: &Settlement, now: U
 
 /// Contact hashes go as soon as no pixel waits for them. A dead delivery keeps them for a while, for a retry by hand.
 pub fn erase_unneeded(transaction: &Transaction<'_>, delivery: i64) -> rusqlite::Result<()> {
-    let event: Option<i64> = transaction
-        .prepare_cached("SELECT event FROM delivery WHERE id = ?1")?
-        .query_row(params![delivery], |row| row.get(0))
-        .optional()?;
-    let Some(event) = event else { return Ok(()) };
-    let is_needed: bool = transaction
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM delivery WHERE event = ?1 AND state IN ('pending', 'dead'))")?
-        .query_row(params![event], |row| row.get(0))?;
-    if is_needed { Ok(()) } else { erase(transaction, event) }
+    let erased = transaction
+        .prepare_cached(
+            "UPDATE event SET body = '' WHERE id = (SELECT event FROM delivery WHERE id = ?1) AND body <> ''
+             AND NOT EXISTS (SELECT 1 FROM delivery WHERE event = event.id AND state IN ('pending', 'dead'))",
+        )?
+        .execute(params![delivery])?;
+    if erased > 0 {
+        transaction
+            .prepare_cached("DELETE FROM tie WHERE event = (SELECT event FROM delivery WHERE id = ?1)")?
+            .execute(params![delivery])?;
+    }
+    Ok(())
 }
 
 /// The event's body, and by what its browser could be known.

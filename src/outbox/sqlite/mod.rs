@@ -169,7 +169,11 @@ impl SqliteStore {
         let wanted = turn.wanted.iter();
         let due: Vec<_> =
             wanted.map(|wanted| deliveries::take(&transaction, &self.in_flight, wanted)).collect::<Result<_, _>>()?;
-        let passes = |happens: bool, point| if happens { failpoint::pass(point) };
+        let passes = |happens: bool, point| {
+            if happens {
+                failpoint::pass(point)
+            }
+        };
         passes(!turn.settlements.is_empty(), "before_mark_sent");
         passes(!turn.admissions.is_empty(), "before_commit");
         transaction.commit()?;
@@ -238,8 +242,8 @@ impl Store for SqliteStore {
     }
 
     fn turn(&mut self, turn: &Turn<'_>) -> Done {
-        // To look for deliveries takes no transaction.
-        if turn.settlements.is_empty() && turn.admissions.is_empty() {
+        let parts = [turn.settlements.is_empty(), turn.admissions.is_empty(), turn.wanted.is_empty()];
+        if parts.iter().filter(|is_empty| !**is_empty).count() < 2 {
             return one_by_one(self, turn);
         }
         self.at_once(turn).unwrap_or_else(|error| {

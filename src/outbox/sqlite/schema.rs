@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OptionalExtension};
 
 use crate::exchange::UnixMillis;
@@ -238,6 +239,8 @@ pub fn configure(connection: &Connection) -> Result<(), StoreError> {
     connection.pragma_update(None, "foreign_keys", "ON")?;
     // What is changed again and again is written back once. The sweep does it in any case.
     connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
+    // Else a statement is planned anew for every value that it is given.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     // Erased means erased: freed space is overwritten.
     connection.pragma_update(None, "secure_delete", "ON")?;
     Ok(())

@@ -82,7 +82,9 @@ pub fn sweep(connection: &Connection, in_flight: &HashSet<i64>, now: UnixMillis)
 fn give_up(connection: &Connection, in_flight: &HashSet<i64>, now: UnixMillis) -> rusqlite::Result<()> {
     let too_old = millis(now) / 1000 - DEAD_BODIES_S;
     let ids: Vec<i64> = connection
-        .prepare_cached("SELECT id FROM delivery INDEXED BY delivery_newest WHERE state = 'pending' AND event_time < ?1 LIMIT ?2")?
+        .prepare_cached(
+            "SELECT id FROM delivery INDEXED BY delivery_newest WHERE state = 'pending' AND event_time < ?1 LIMIT ?2",
+        )?
         .query_map(params![too_old, CHUNK], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
     for id in ids.iter().filter(|id| !in_flight.contains(id)) {
