@@ -14,12 +14,14 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
+use capi_sidecar::proxy::hooks::LandingEdit;
 use capi_sidecar::proxy::peer::Peer;
 use capi_sidecar::proxy::plain::answer::{self, Framing};
 use capi_sidecar::proxy::plain::body::{Body as PlainBody, End};
-use capi_sidecar::proxy::plain::request::{self, MAX_LINES, Seen};
+use capi_sidecar::proxy::plain::request::{self, MAX_LINES, Seen, Verb};
 use capi_sidecar::proxy::{forwarded, headers, target};
 use http::{HeaderMap, HeaderValue, Request, Response};
+use http_body::Body as _;
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
@@ -48,7 +50,9 @@ fn requests(bytes: &[u8]) {
     };
     target::normalise(&mut full).expect("what is plain is unambiguous");
     assert!(headers::framing_is_understood(full.headers()));
-    assert_eq!(full.method().as_str(), if plain.is_head { "HEAD" } else { "GET" });
+    assert_eq!(*full.method(), plain.verb.method());
+    let body = if let Verb::Post(body) = plain.verb { body.len() as u64 } else { 0 };
+    assert_eq!(*full.body(), Some(body));
     assert_eq!(full.uri().path_and_query().map(|target| target.as_str()), Some(plain.target));
     for trusted in [false, true] {
         let peer = Peer::clear([192, 0, 2, 7].into());
@@ -60,10 +64,12 @@ fn requests(bytes: &[u8]) {
         forwarded::update(&mut map, peer, trusted, host.as_ref());
         let changes = forwarded::changes(&plain.lines, peer, trusted, host.as_ref().map(HeaderValue::as_bytes));
         let mut out = Vec::new();
-        request::write(&mut out, bytes, &plain, Some(&changes), &[]);
+        request::write(&mut out, bytes, &plain, Some(&changes), &[], &[]);
         let mut lines = [httparse::EMPTY_HEADER; MAX_LINES + 8];
         let mut again = httparse::Request::new(&mut lines);
-        assert!(again.parse(&out).expect("it is a head").is_complete(), "{:?}", String::from_utf8_lossy(&out));
+        let head = again.parse(&out).expect("it is a head");
+        assert!(head.is_complete(), "{:?}", String::from_utf8_lossy(&out));
+        assert_eq!(&out[head.unwrap()..], plain.verb.body());
         assert_eq!(again.path, Some(plain.target));
         let sent = again.headers.iter().map(|line| (line.name.to_ascii_lowercase(), line.value.to_vec()));
         assert_eq!(collect(sent), of_map(&map), "{:?}", String::from_utf8_lossy(bytes));
@@ -82,11 +88,12 @@ fn of_map(map: &HeaderMap) -> Fields {
     collect(map.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())))
 }
 
-fn as_hyper_reads(bytes: &[u8]) -> Option<Request<()>> {
+/// With the length of the body, if that is known.
+fn as_hyper_reads(bytes: &[u8]) -> Option<Request<Option<u64>>> {
     let seen = Rc::new(RefCell::new(None));
     let note = Rc::clone(&seen);
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-        note.borrow_mut().get_or_insert(request.map(drop));
+        note.borrow_mut().get_or_insert(request.map(|body| body.size_hint().exact()));
         std::future::pending::<Result<Response<Empty<Bytes>>, Infallible>>()
     });
     let io = TokioIo::new(Tape { bytes: bytes.to_vec(), at: 0, answers: false, asked: false });
@@ -124,7 +131,7 @@ fn answers(bytes: &[u8], is_head: bool) {
 fn on_the_plain_way(mut bytes: &[u8], is_head: bool) -> Option<Whole> {
     loop {
         let mut out = Vec::new();
-        let additions = answer::Additions { edit: None, close: false };
+        let additions = answer::Additions { edit: &LandingEdit::default(), close: false };
         let found = answer::with_head(bytes, is_head, 256, |answer, lines| {
             answer::write(&mut out, bytes, &answer, lines, &additions, || "now".to_owned());
             answer

@@ -15,7 +15,6 @@ use crate::config::{Config, Listen, OnDenied, OnUnknown, Upstream};
 use crate::delivery::Delivery;
 use crate::intake::{Intake, LeadPlane, Reports, Secrets};
 use crate::lead::event_id::IdSecret;
-use crate::lead::normalize;
 use crate::memory;
 use crate::metrics::{Kind, Sample, WorkerCounts};
 use crate::outbox::{Outbox, StoreError, StoreUrl};
@@ -103,12 +102,12 @@ impl Sidecar {
         getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;
         let secrets = Secrets { lasting, volatile: IdSecret::new(random) };
 
-        normalize::warm_up();
         let listen = |key, place| move |source| StartError::Listen { key, place, source };
         let admin_place = Listen::Tcp(config.admin.listen);
         let admin_listener = admin::bind(config.admin.listen).map_err(listen("admin.listen", admin_place))?;
         let admin_address = admin_listener.local_addr()?;
-        let listener = Listener::open(&config.listen).map_err(listen("listen", config.listen.clone()))?;
+        let listener =
+            Listener::open(&config.listen, config.listen_mode).map_err(listen("listen", config.listen.clone()))?;
         if listener.is_inherited() {
             tracing::info!(address = %listener.place(), "an inherited listener is used; `listen` has no effect");
         }
@@ -153,7 +152,7 @@ impl Sidecar {
         let proto_hint = Arc::new(Once::new());
         let options = Options { config, hooks: intake, budget, counts, proto_hint, front, dialer };
         let server = Server::start(options, listener)?;
-        // What reading the metadata of phone numbers took.
+        // What reading the configuration and setting everything up took.
         memory::give_back();
         ready.store(true, Ordering::Release);
         Ok(Self {

@@ -15,7 +15,13 @@ pub struct Origin {
 pub const HELLO: &str = "hello";
 
 impl Origin {
+    #[allow(dead_code, reason = "the soak has further locations")]
     pub fn start(dir: &Path) -> Self {
+        Self::start_with(dir, "")
+    }
+
+    /// With further locations.
+    pub fn start_with(dir: &Path, more: &str) -> Self {
         let root = dir.join("site");
         fs::create_dir(&root).expect("a folder");
         fs::write(root.join("contact.html"), page()).expect("a page");
@@ -32,7 +38,7 @@ impl Origin {
              location = / {{ return 200 '{HELLO}'; }}\n\
              location = /browser {{ {lines} return 200 '{HELLO}'; }}\n\
              location = /landing {{ default_type text/html; return 200 '<!doctype html><title>Chairs</title>'; }}\n\
-             location = /quote {{ return 303 /thank-you; }} }}",
+             location = /quote {{ return 303 /thank-you; }} {more} }}",
             root.display()
         );
         Self { port, _process: nginx_for(8192, dir, "origin", &http, CORES.1, port) }

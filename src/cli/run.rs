@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing_appender::non_blocking::WorkerGuard;
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 
 use super::{Exit, complain};
@@ -175,12 +175,15 @@ fn respect_descriptors(limits: &mut Limits) {
     }
 }
 
+/// Lines that may wait for whoever reads them. Room for all of them is taken at once: 32 bytes each.
+const LOG_LINES: usize = 4096;
+
 /// Through a queue that drops lines when nobody takes them: a log that is stuck must not hold up visitors.
 fn log_to_stderr(log: &LogConfig) -> Result<WorkerGuard, String> {
     let filter = EnvFilter::try_new(&log.level).map_err(|error| {
         format!("log.level = {:?}: {error}; write error, warn, info, debug or trace, or tracing directives", log.level)
     })?;
-    let (writer, guard) = tracing_appender::non_blocking(io::stderr());
+    let (writer, guard) = NonBlockingBuilder::default().buffered_lines_limit(LOG_LINES).finish(io::stderr());
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     let result = if log.json {
         builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()

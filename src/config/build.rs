@@ -70,6 +70,7 @@ pub fn load(sources: &Sources, purpose: Purpose) -> Result<Loaded, ConfigErrors>
     let pixels = pixels(&mut top, purpose, &mut warnings, &mut watched);
     let config = Config {
         listen: top.with("listen", Listen::parse).unwrap_or(Listen::Tcp(([0, 0, 0, 0], 8080).into())),
+        listen_mode: top.with("listen_mode", parse::mode),
         proxy_protocol: top.text("proxy_protocol") == "required",
         tls: tls(&mut top, &mut watched),
         http2: top.flag("http2"),
@@ -117,6 +118,9 @@ pub fn load(sources: &Sources, purpose: Purpose) -> Result<Loaded, ConfigErrors>
     };
     if [&config.listen, &Listen::Tcp(config.admin.listen)].into_iter().any(|own| config.upstream.is(own)) {
         top.error("upstream", "the site's address is this proxy's own listener; requests would go in circles");
+    }
+    if config.listen_mode.is_some() && matches!(config.listen, Listen::Tcp(_)) {
+        top.error("listen_mode", "only files have a mode, and listen is an address");
     }
     if config.proxy_protocol && config.trusted_proxies.is_empty() {
         top.error("proxy_protocol", "needs trusted_proxies: from all others connections are closed");

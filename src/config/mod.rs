@@ -43,6 +43,8 @@ pub use layers::Sources;
 pub struct Config {
     /// Where visitors connect.
     pub listen: Listen,
+    /// Mode of the file, where it is one.
+    pub listen_mode: Option<u32>,
     /// Whether every connection begins with a PROXY header.
     pub proxy_protocol: bool,
     /// Our own TLS; `None`: cleartext.

@@ -50,6 +50,14 @@ pub fn address(text: &str) -> Result<SocketAddr, String> {
     full.parse().map_err(|_| "not an address; write IP and port, such as \"0.0.0.0:8080\" or \"[::1]:8080\"".to_owned())
 }
 
+/// `0660`. The zero must be there: TOML has octal numbers too, which come as decimal ones.
+pub fn mode(text: &str) -> Result<u32, String> {
+    let octal = text.strip_prefix('0').filter(|digits| digits.len() == 3 && !digits.starts_with('+'));
+    octal
+        .and_then(|digits| u32::from_str_radix(digits, 8).ok())
+        .ok_or_else(|| "write the mode as a text of four octal digits such as \"0660\"".to_owned())
+}
+
 /// An address without user and password, for messages.
 #[must_use]
 pub fn without_user(text: &str) -> String {
@@ -92,6 +100,17 @@ mod tests {
         assert_eq!(duration("1h"), Some(Duration::from_secs(3600)));
         for bad in ["", "25", "s", "-1s", "1.5s", "99999999999999999999s", "999999999999d", "1 week"] {
             assert_eq!(duration(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn modes_are_octal_and_say_so() {
+        for (text, bits) in [("0660", 0o660), ("0000", 0), ("0777", 0o777)] {
+            assert_eq!(mode(text), Ok(bits), "{text}");
+        }
+        // 432 is what TOML makes of 0o660.
+        for bad in ["", "0", "660", "432", "0668", "01660", "0o660", "0+60", "u=rw"] {
+            assert!(mode(bad).is_err(), "{bad}");
         }
     }
 

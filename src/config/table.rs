@@ -130,6 +130,7 @@ const COUNT: Kind = Kind::Integer { min: 1, max: 1_000_000 };
 /// All settings of `run`, in the order of the reference.
 pub const SETTINGS: &[Setting] = &[
     row("listen", Kind::Text, "0.0.0.0:8080", "Where visitors (or the proxy in front) connect: an address, or unix:/path.sock. A listener inherited from systemd (LISTEN_FDS) is used instead of it."),
+    row("listen_mode", Kind::Text, "", "With listen = unix:…: who may connect, as the octal mode of the socket's file, e.g. \"0660\". Default: what the umask leaves."),
     row("upstream", Kind::Text, "", "The site: http://host:port, https://host, or unix:/path.sock. Required."),
     row("upstream_ca_file", Kind::Path, "", "With https: PEM file of an authority that may vouch for the site's certificate, besides those that this machine trusts."),
     row("pixel.id", Kind::Text, "", "Meta pixel (dataset) id; shorthand for one [[pixel]] that serves every host. Required, or [[pixel]].")
@@ -164,7 +165,7 @@ pub const SETTINGS: &[Setting] = &[
     row("tls.key", Kind::Path, "", "PEM file with its private key."),
     row("http2", Kind::Bool, "true", "Whether visitors may speak HTTP/2: by agreement in the TLS handshake, or in cleartext to whoever begins with it (h2c by prior knowledge)."),
     row("header_case", Kind::Choice(&["preserve", "lower"]), "preserve", "Whether the case of header names passes unchanged."),
-    row("plain_way", Kind::Bool, "true", "Whether GET and HEAD without a body and without oddities are relayed as bytes, which is cheaper and keeps more of them; false: everything goes through hyper."),
+    row("plain_way", Kind::Bool, "true", "Whether requests without oddities (GET and HEAD without a body, POST that has come in one piece) are relayed as bytes, which is cheaper and keeps more of them; false: everything goes through hyper."),
     row("workers", Kind::Integer { min: 1, max: 1024 }, "", "Data-plane threads. Default: one per core, within the container's limit."),
     row("landing.mint_fbp", Kind::Bool, "false", "Set _fbp for consenting visitors who have none.").live(),
     row("landing.click_ids", Kind::List(&Kind::Text), "", "Click ids of other networks that are kept in cookies of consenting visitors: gclid, gbraid, wbraid, ttclid, msclkid, li_fat_id, twclid.").live(),

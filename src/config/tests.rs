@@ -106,6 +106,21 @@ fn a_proxy_that_would_call_itself_is_refused() {
 }
 
 #[test]
+fn the_mode_of_a_socket_is_octal_and_needs_a_socket() {
+    let (_temp, sources) = sources("listen = \"unix:/run/capi.sock\"\nlisten_mode = \"0660\"\n", LEAST, &[]);
+    assert_eq!(load(&sources, Purpose::Run).unwrap().config.listen_mode, Some(0o660));
+    for (file, problem) in [
+        ("listen = \"unix:/run/capi.sock\"\nlisten_mode = 0o660\n", "four octal digits"),
+        ("listen = \"unix:/run/capi.sock\"\nlisten_mode = \"660\"\n", "four octal digits"),
+        ("listen = \"127.0.0.1:8080\"\nlisten_mode = \"0660\"\n", "listen is an address"),
+    ] {
+        let (_temp, sources) = self::sources(file, LEAST, &[]);
+        let said = load(&sources, Purpose::Run).unwrap_err().to_string();
+        assert!(said.contains(":2: listen_mode = ") && said.contains(problem), "{said}");
+    }
+}
+
+#[test]
 fn the_design_example_is_understood() {
     let file = r#"
         listen = "0.0.0.0:8080"

@@ -2,7 +2,6 @@
 //! at the very end until the lead plane has committed.
 
 use std::cell::{Cell, RefCell};
-use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -11,11 +10,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 
+use super::copy::{Commit, Copy};
 use super::error::BoxError;
 use super::expect::Permission;
-use super::hooks::Settled;
 use super::pool::Lease;
 use super::stall::Stall;
 use super::tee::Tee;
@@ -130,67 +129,24 @@ impl Body for RequestBody {
     }
 }
 
-/// Hands a finished exchange over; called once, when the site's answer is complete.
-pub type HandOver = Box<dyn FnOnce(Tee) -> Option<Settled>>;
-
 /// Copies an answer and holds its end back: the last frame of a body with a known length, the terminating chunk (or the
 /// close) of one without. Everything before that streams on at once.
 pub struct Hold {
-    tee: Option<Tee>,
-    hand_over: Option<HandOver>,
+    copy: Copy,
     wait: Duration,
     held: Option<Frame<Bytes>>,
     commit: Option<Commit>,
 }
 
 impl Hold {
-    /// Copies into `tee`, then calls `hand_over` and waits at most `wait` for what it returns.
+    /// Waits at most `wait` for what comes of the copy.
     #[must_use]
-    pub fn new(tee: Tee, hand_over: HandOver, wait: Duration) -> Self {
-        Self { tee: Some(tee), hand_over: Some(hand_over), wait, held: None, commit: None }
+    pub const fn new(copy: Copy, wait: Duration) -> Self {
+        Self { copy, wait, held: None, commit: None }
     }
 
     fn complete(&mut self) {
-        if let (Some(mut tee), Some(hand_over)) = (self.tee.take(), self.hand_over.take()) {
-            tee.end();
-            self.commit = hand_over(tee).map(|settled| Commit::new(settled, self.wait));
-        }
-    }
-}
-
-impl Drop for Hold {
-    /// The visitor or the site broke off: the exchange is handed over as it stands, and says so.
-    fn drop(&mut self) {
-        if let (Some(tee), Some(hand_over)) = (self.tee.take(), self.hand_over.take()) {
-            drop(hand_over(tee));
-        }
-    }
-}
-
-/// The bounded wait for the lead plane.
-pub struct Commit {
-    settled: Settled,
-    deadline: Pin<Box<Sleep>>,
-}
-
-impl Commit {
-    /// Waits for `settled`, but no longer than `wait`.
-    #[must_use]
-    pub fn new(settled: Settled, wait: Duration) -> Self {
-        Self { settled, deadline: Box::pin(tokio::time::sleep(wait)) }
-    }
-}
-
-impl Future for Commit {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if Pin::new(&mut self.settled).poll(cx).is_ready() {
-            return Poll::Ready(());
-        }
-        // Fail open: the answer goes out, the commit goes on. The lead plane counts it as late when its reply finds
-        // nobody waiting.
-        self.deadline.as_mut().poll(cx)
+        self.commit = self.copy.complete().map(|settled| Commit::new(settled, self.wait));
     }
 }
 
@@ -214,6 +170,8 @@ struct Passing {
     stall: Stall,
     hold: Option<Hold>,
     ended: bool,
+    /// Why it breaks off, once hyper has been given the time to write what came before.
+    broken: Option<BoxError>,
 }
 
 impl ResponseBody {
@@ -239,7 +197,7 @@ impl ResponseBody {
         hold: Option<Hold>,
     ) -> Self {
         let (stall, kept) = (Stall::new(stall), Some(Rc::clone(&upload)));
-        let mut passing = Passing { inner, lease: Some(lease), keep, upload, stall, hold, ended: false };
+        let mut passing = Passing { inner, lease: Some(lease), keep, upload, stall, hold, ended: false, broken: None };
         if passing.hold.is_none() && passing.inner.is_end_stream() {
             passing.release();
             return Self { kind: Kind::Own(None), upload: kept };
@@ -268,13 +226,20 @@ impl Passing {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if let Some(error) = self.broken.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
         while !self.ended {
             match Pin::new(&mut self.inner).poll_frame(cx) {
                 Poll::Pending => {
                     ready!(self.stall.poll(cx));
                     return Poll::Ready(Some(Err("the site stopped sending".into())));
                 }
-                Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error.into()))),
+                Poll::Ready(Some(Err(error))) => {
+                    self.broken = Some(error.into());
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
                 Poll::Ready(None) => {
                     self.release();
                     if let Some(hold) = &mut self.hold {
@@ -288,8 +253,8 @@ impl Passing {
                         self.release();
                     }
                     let Some(hold) = &mut self.hold else { return Poll::Ready(Some(Ok(frame))) };
-                    if let (Some(tee), Some(data)) = (&mut hold.tee, frame.data_ref()) {
-                        tee.push(data);
+                    if let Some(data) = frame.data_ref() {
+                        hold.copy.push(data);
                     }
                     if !last {
                         return Poll::Ready(Some(Ok(frame)));

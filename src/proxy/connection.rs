@@ -5,6 +5,7 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::Poll;
 
 use bytes::Bytes;
@@ -104,7 +105,7 @@ async fn for_good(socket: Socket, prefix: Bytes, peer: Peer, shared: Rc<Shared>)
             connection.await
         }
     };
-    note(result);
+    note(&result, &shared);
 }
 
 /// Serves the next request with hyper, and those that hyper has read by then; gives the socket back, with what was read of
@@ -141,7 +142,7 @@ async fn for_now(socket: Socket, prefix: Bytes, peer: Peer, shared: &Rc<Shared>)
     })
     .await;
     let fine = result.is_ok();
-    note(result);
+    note(&result, shared);
     if !back {
         return None;
     }
@@ -173,9 +174,13 @@ fn service(
     })
 }
 
-fn note(result: Result<(), hyper::Error>) {
+fn note(result: &Result<(), hyper::Error>, shared: &Shared) {
     if let Err(error) = result {
         // The visitor's doing in nearly all cases: broken off, malformed, too slow.
         tracing::debug!(%error, "connection ended early");
+        if error.is_parse() {
+            // hyper has answered, and nobody was asked.
+            shared.counts.refused_requests.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }

@@ -8,13 +8,11 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use http::header::{
-    CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, LOCATION, SET_COOKIE,
-    TRANSFER_ENCODING, UPGRADE,
-};
+use http::header::{CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING, UPGRADE};
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -22,18 +20,20 @@ use hyper::upgrade::OnUpgrade;
 use tokio::time::{Instant, sleep_until};
 
 use super::address::TrustedProxies;
-use super::body::{Commit, HandOver, Hold, RequestBody, ResponseBody, Upload, UploadFault};
+use super::body::{Hold, RequestBody, ResponseBody, Upload, UploadFault};
+use super::capture::Capture;
+use super::copy::{Commit, Copy, HandOver, is_followed_at_once};
 use super::drain::Drain;
 use super::error::{Failure, own_answer};
 use super::fields::{self, Fields};
-use super::hooks::{Head, Hooks, LandingEdit, PageAddress, PageCopy, Settled, Watch};
+use super::hooks::{Head, Hooks, PageAddress, PageCopy, Watch};
 use super::peer::Peer;
 use super::plain::scratch::Scratch;
 use super::pool::{Lease, Pool};
-use super::tee::{Budget, Reservation, Tee};
+use super::tee::{Budget, Tee};
 use super::{expect, forwarded, headers, target, upgrade};
 use crate::config::{ForwardedHeaders, HeaderCase, Limits, Timeouts};
-use crate::exchange::{Captured, Exchange, RequestRecord, ResponseRecord, UnixMillis};
+use crate::exchange::{Captured, RequestRecord, UnixMillis};
 use crate::metrics::ProxyCounts;
 
 /// What every request of a worker shares.
@@ -57,7 +57,7 @@ pub struct Shared {
     /// The memory of all captures.
     pub budget: Arc<Budget>,
     /// How long the end of an answer waits for the lead plane.
-    pub commit_wait: std::time::Duration,
+    pub commit_wait: Duration,
     /// This worker's counters.
     pub counts: Arc<ProxyCounts>,
     /// Said once per process: how to make the proxy believe the peer that terminates TLS.
@@ -72,34 +72,6 @@ pub struct Shared {
     pub drain: Drain,
     /// Buffers that the plain way's connections share.
     pub scratch: RefCell<Scratch>,
-}
-
-/// A captured request, waiting for its answer. However the wait ends, it is handed over once.
-struct Capture {
-    shared: Rc<Shared>,
-    record: Option<RequestRecord>,
-    tee: Rc<RefCell<Tee>>,
-}
-
-impl Capture {
-    fn complete(&mut self, response: Option<(ResponseRecord, Reservation)>) -> Option<Settled> {
-        let mut request = self.record.take()?;
-        // The upload may still hold the other end of the cell.
-        let tee = self.tee.replace(Tee::new(0, &self.shared.budget, None));
-        let (body, memory) = tee.into_captured();
-        request.body = body;
-        let (response, answer_memory) = response.unzip();
-        let memory = std::iter::once(memory).chain(answer_memory).collect();
-        self.shared.hooks.complete(Exchange { request, response }, memory)
-    }
-}
-
-impl Drop for Capture {
-    /// The visitor left before the site had answered: what was copied proves nothing.
-    fn drop(&mut self) {
-        self.tee.replace(Tee::new(0, &self.shared.budget, None));
-        drop(self.complete(None));
-    }
 }
 
 /// Who waits for the answer.
@@ -158,20 +130,18 @@ pub async fn forward(shared: Rc<Shared>, peer: Peer, mut request: Request<Incomi
         (Watch::FollowUp, Some(record)) => {
             let mut tee = Tee::new(0, &shared.budget, None);
             tee.end();
-            let (shared, tee, copy) = (Rc::clone(&shared), Rc::new(RefCell::new(tee)), record.clone());
-            (Some(copy), Some(Capture { shared, record: Some(record), tee }))
+            (Some(record.clone()), Some(Capture::new(&shared, record, tee)))
         }
         (Watch::Capture { filter }, Some(record)) => {
             let mut tee = Tee::new(shared.limits.capture_bytes, &shared.budget, filter);
             if body.is_end_stream() {
                 tee.end();
             }
-            let (shared, tee) = (Rc::clone(&shared), Rc::new(RefCell::new(tee)));
-            (None, Some(Capture { shared, record: Some(record), tee }))
+            (None, Some(Capture::new(&shared, record, tee)))
         }
         _ => (None, None),
     };
-    let tee = capture.as_ref().map(|capture| Rc::clone(&capture.tee));
+    let tee = capture.as_ref().map(Capture::tee);
     let waits = !body.is_end_stream() && headers::expects_continue(&head.headers);
     upload.withheld.set(waits);
     let (listener, permission) = waits.then(expect::wait).unzip();
@@ -199,8 +169,8 @@ pub async fn forward(shared: Rc<Shared>, peer: Peer, mut request: Request<Incomi
             };
             shared.counts.failures.fetch_add(1, Ordering::Relaxed);
             tracing::warn!(error = %failure, "request not answered by the site");
-            if let Some(mut capture) = capture {
-                drop(capture.complete(None));
+            if let Some(capture) = capture {
+                capture.unanswered();
             }
             failure.answer()
         }
@@ -230,7 +200,7 @@ impl Shared {
 
     /// A copy of a page (answered with 200 and a body) for whoever learns from it. It waits for nothing, and an answer that breaks
     /// off teaches nothing.
-    pub fn copy_page(&self, page: &PageAddress, answer: &dyn Fields) -> Option<(Tee, HandOver)> {
+    pub fn copy_page(&self, page: &PageAddress, answer: &dyn Fields) -> Option<Copy> {
         if self.budget.is_tight() {
             return None;
         }
@@ -244,7 +214,7 @@ impl Shared {
             }
             None
         });
-        Some((Tee::sparing(self.limits.capture_bytes, &self.budget), hand_over))
+        Some(Copy::new(Tee::sparing(self.limits.capture_bytes, &self.budget), hand_over))
     }
 
     /// A private peer that speaks for visitors on https is nearly always a TLS terminator nobody told us about, and
@@ -399,20 +369,18 @@ async fn finish(
     {
         return switch(shared, answer, lease, visitor);
     }
-    let mut raw = capture.is_some().then(|| answer.headers().clone());
-    let submitted = capture.as_ref().and_then(|capture| capture.record.as_ref());
-    if let Some(edit) = submitted.and_then(|record| shared.hooks.answering(record, answer.status(), answer.headers())) {
-        // In the copy as well: the listener knows the browser again by it.
-        if let Some(raw) = &mut raw {
-            raw.extend(edit.set_cookies.iter().map(|cookie| (SET_COOKIE, cookie.clone())));
+    let copy = capture.map(|capture| {
+        let (edit, copy) = capture.answered(answer.status(), answer.headers().clone());
+        if let Some(edit) = edit {
+            edit.apply(answer.headers_mut());
         }
-        apply(edit, answer.headers_mut());
-    }
+        copy
+    });
     let has_body = !answer.body().is_end_stream();
-    let page_hold = page
+    let mut hold = page
         .filter(|_| answer.status() == StatusCode::OK && has_body)
         .and_then(|page| shared.copy_page(&page, answer.headers()))
-        .map(|(tee, hand_over)| Hold::new(tee, hand_over, std::time::Duration::ZERO));
+        .map(|copy| Hold::new(copy, Duration::ZERO));
     headers::repair_answer_framing(answer.headers_mut());
     headers::strip_hop_by_hop(answer.headers_mut());
     if upload.withheld.get() {
@@ -428,44 +396,22 @@ async fn finish(
     if let Some(record) = landing
         && let Some(edit) = shared.hooks.landing(&record, answer.headers())
     {
-        apply(edit, answer.headers_mut());
+        edit.apply(answer.headers_mut());
         shared.counts.landing_cookies.fetch_add(1, Ordering::Relaxed);
     }
     let (head, body) = answer.into_parts();
     let stall = shared.timeouts.body_stall;
-    let mut hold = page_hold;
-    if let (Some(capture), Some(raw)) = (capture, raw) {
-        let cap = if shared.hooks.reads_answer(&raw) { shared.limits.capture_bytes } else { 0 };
-        let tee = Tee::new(cap, &shared.budget, None);
-        let status = head.status;
-        let hand_over: HandOver = Box::new(move |tee| {
-            let mut capture = capture;
-            let (body, memory) = tee.into_captured();
-            capture.complete(Some((ResponseRecord { status, headers: raw, body }, memory)))
-        });
-        // A browser follows a redirect when it sees the head, whatever body comes with it; and an answer without a body
-        // has no last byte. In both cases it is the head that waits.
-        let by_head = head.status.is_redirection() && head.headers.contains_key(LOCATION);
-        if by_head || body.is_end_stream() {
-            let mut tee = tee;
-            tee.end();
-            if let Some(settled) = hand_over(tee) {
+    if let Some(mut copy) = copy {
+        // An answer without a body has no last byte: its head waits.
+        if is_followed_at_once(head.status, &head.headers) || body.is_end_stream() {
+            if let Some(settled) = copy.complete() {
                 Commit::new(settled, shared.commit_wait).await;
             }
         } else {
-            hold = Some(Hold::new(tee, hand_over, shared.commit_wait));
+            hold = Some(Hold::new(copy, shared.commit_wait));
         }
     }
     Response::from_parts(head, ResponseBody::passing(body, lease, keep, upload, stall, hold))
-}
-
-fn apply(edit: LandingEdit, headers: &mut HeaderMap) {
-    for cookie in edit.set_cookies {
-        headers.append(SET_COOKIE, cookie);
-    }
-    if let Some(value) = edit.cache_control {
-        headers.insert(CACHE_CONTROL, value);
-    }
 }
 
 /// Both sides are spliced only now, after the site's 101: bytes passed on earlier could be a second request

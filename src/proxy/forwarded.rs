@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
+use bytes::Bytes;
 use http::header::FORWARDED;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -98,9 +99,12 @@ pub fn update(headers: &mut HeaderMap, peer: Peer, trusted: bool, host: Option<&
         match change {
             Change::Keep => {}
             Change::Remove => drop(headers.remove(name)),
-            // Made of lines that came and of addresses: it is a value.
             Change::Set(value) => {
-                if let Ok(value) = HeaderValue::from_bytes(&value) {
+                // The Host is shared, not copied.
+                let shared = host.filter(|host| host.as_bytes() == &*value).cloned().map(Ok);
+                let value = shared.unwrap_or_else(|| HeaderValue::from_maybe_shared(Bytes::from(value.into_owned())));
+                // Made of lines that came and of addresses: it is a value.
+                if let Ok(value) = value {
                     headers.insert(name, value);
                 }
             }

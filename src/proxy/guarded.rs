@@ -150,7 +150,7 @@ mod tests {
         let flags = flags.map(|(name, value)| (name.to_owned(), vec![value.to_owned()])).into();
         let env = [("CAPI_ACCESS_TOKEN".to_owned(), "test-token".to_owned())].into();
         let config = load(&Sources { file: None, env, flags }, Purpose::Run).unwrap().config;
-        let listener = Listener::open(&config.listen).unwrap();
+        let listener = Listener::open(&config.listen, None).unwrap();
         let options = Options {
             hooks: Arc::new(Faulty),
             budget: Budget::new(1 << 20),

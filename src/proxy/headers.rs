@@ -52,19 +52,19 @@ fn cannot_be_a_trailer(name: &HeaderName) -> bool {
 }
 
 /// The comma-separated tokens of every line of a field.
-fn tokens(headers: &HeaderMap, name: &HeaderName) -> impl Iterator<Item = Vec<u8>> {
+fn tokens<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'h [u8]> + use<'h> {
     headers
         .get_all(name)
         .iter()
         .flat_map(|line| line.as_bytes().split(|b| *b == b','))
-        .map(|token| token.trim_ascii().to_ascii_lowercase())
+        .map(<[u8]>::trim_ascii)
         .filter(|token| !token.is_empty())
 }
 
-/// Whether one of the lines of a list field has that token, which is given in lower case.
+/// Whether one of the lines of a list field has that token.
 #[must_use]
 pub fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
-    headers.contains_key(name) && tokens(headers, name).any(|t| t == token.as_bytes())
+    tokens(headers, name).any(|t| t.eq_ignore_ascii_case(token.as_bytes()))
 }
 
 /// What an upgrade request asks for; `None` for everything that is not one. h2c is never offered to a site: RFC 9113
@@ -72,9 +72,7 @@ pub fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
 #[must_use]
 pub fn upgrade_requested(version: Version, headers: &HeaderMap) -> Option<HeaderValue> {
     let wanted = headers.get(UPGRADE)?;
-    if version < Version::HTTP_11
-        || !has_token(headers, &CONNECTION, "upgrade")
-        || tokens(headers, &UPGRADE).any(|t| t == b"h2c")
+    if version < Version::HTTP_11 || !has_token(headers, &CONNECTION, "upgrade") || has_token(headers, &UPGRADE, "h2c")
     {
         return None;
     }
@@ -97,7 +95,9 @@ pub fn strip_expect(headers: &mut HeaderMap) {
 pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
     let mut nominated = Vec::new();
     if headers.contains_key(CONNECTION) {
-        nominated.extend(tokens(headers, &CONNECTION).filter_map(|token| HeaderName::from_bytes(&token).ok()));
+        // What nearly every one of them says names no field.
+        let names = tokens(headers, &CONNECTION).filter(|token| !token.eq_ignore_ascii_case(b"keep-alive"));
+        nominated.extend(names.filter_map(|token| HeaderName::from_bytes(token).ok()));
         for name in &nominated {
             if name != TE && name != TRAILER && !cannot_be_nominated(name) {
                 headers.remove(name);
@@ -112,7 +112,8 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
         headers.remove(name);
     }
     if headers.contains_key(TE) {
-        let trailers = tokens(headers, &TE).any(|t| t.split(|b| *b == b';').next() == Some(&b"trailers"[..]));
+        let is_trailers = |coding: &[u8]| coding.eq_ignore_ascii_case(b"trailers");
+        let trailers = tokens(headers, &TE).any(|t| t.split(|b| *b == b';').next().is_some_and(is_trailers));
         headers.remove(TE);
         if trailers {
             headers.insert(TE, HeaderValue::from_static("trailers"));
@@ -208,7 +209,7 @@ pub fn repair_answer_framing(headers: &mut HeaderMap) {
     let Some(first) = lines.next() else { return };
     if lines.next().is_some() || number(first.as_bytes()).is_none() {
         let length = tokens(headers, &CONTENT_LENGTH).next();
-        if let Some(length) = length.and_then(|length| HeaderValue::from_bytes(&length).ok()) {
+        if let Some(length) = length.and_then(|length| HeaderValue::from_bytes(length).ok()) {
             headers.insert(CONTENT_LENGTH, length);
         }
     }

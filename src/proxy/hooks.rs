@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use bytes::Bytes;
+use http::header::{CACHE_CONTROL, SET_COOKIE};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use tokio::sync::oneshot;
@@ -54,12 +55,30 @@ pub trait BodyFilter {
 }
 
 /// What a landing adds to an answer's head.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct LandingEdit {
     /// Appended `Set-Cookie` lines.
     pub set_cookies: Vec<HeaderValue>,
     /// Replaces `Cache-Control`, so that no shared cache stores somebody's cookie.
     pub cache_control: Option<HeaderValue>,
+}
+
+impl LandingEdit {
+    /// Another one, on top.
+    pub fn add(&mut self, other: Self) {
+        self.set_cookies.extend(other.set_cookies);
+        self.cache_control = other.cache_control.or(self.cache_control.take());
+    }
+
+    /// Puts it into the head of an answer.
+    pub fn apply(&self, answer: &mut HeaderMap) {
+        for cookie in &self.set_cookies {
+            answer.append(SET_COOKIE, cookie.clone());
+        }
+        if let Some(value) = &self.cache_control {
+            answer.insert(CACHE_CONTROL, value.clone());
+        }
+    }
 }
 
 /// A page as a visitor asked for it. Cheap to keep: both parts are shared with the request, or in one piece.

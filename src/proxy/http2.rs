@@ -43,6 +43,11 @@ const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
 /// What is kept of one answer that the visitor does not read.
 const SEND_BUFFER: usize = 64 * 1024;
+/// A visitor from whom nothing comes for so long is asked for a sign of life (PING, RFC 9113 6.7), and is gone if there is
+/// none for so long: else a connection whose other end has vanished would hold its streams, and a drain.
+const PING_AFTER: Duration = Duration::from_secs(15);
+/// A PONG may have to wait behind an answer on a slow line.
+const PONG_WITHIN: Duration = Duration::from_secs(30);
 /// The shortest pause between two looks at a connection that does nothing.
 const GLANCE: Duration = Duration::from_millis(250);
 
@@ -116,6 +121,8 @@ pub async fn serve(socket: Socket, prefix: Bytes, peer: Peer, shared: Rc<Shared>
     });
     let connection = http2::Builder::new(OnThisThread)
         .timer(TokioTimer::new())
+        .keep_alive_interval(PING_AFTER)
+        .keep_alive_timeout(PONG_WITHIN)
         .max_concurrent_streams(MAX_STREAMS)
         .max_header_list_size(head)
         .initial_stream_window_size(STREAM_WINDOW)

@@ -1,10 +1,10 @@
 //! Where visitors connect: an address, a socket in the file system, or a listener inherited from whoever started us
 //! (systemd's socket activation).
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener as StdTcpListener};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener as StdUnixListener, UnixStream as StdUnixStream};
 use std::path::{Path, PathBuf};
 
@@ -33,14 +33,14 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// The inherited listener, if there is one; else a new one at `listen`.
+    /// The inherited listener, if there is one; else a new one at `listen`, whose file, if it is one, has this mode.
     ///
     /// # Errors
     /// When the place is taken or not allowed, or what was inherited is no listener for streams.
-    pub fn open(listen: &Listen) -> io::Result<Self> {
+    pub fn open(listen: &Listen, mode: Option<u32>) -> io::Result<Self> {
         match Self::inherited()? {
             Some(listener) => Ok(listener),
-            None => Self::bind(listen),
+            None => Self::bind(listen, mode),
         }
     }
 
@@ -65,11 +65,11 @@ impl Listener {
         Ok(Some(Self { handle, place, inherited: true, _file: None }))
     }
 
-    fn bind(listen: &Listen) -> io::Result<Self> {
+    fn bind(listen: &Listen, mode: Option<u32>) -> io::Result<Self> {
         let (handle, file) = match listen {
             Listen::Tcp(address) => (Handle::Tcp(bind_tcp(*address)?), None),
             Listen::Unix(path) => {
-                let listener = bind_unix(path)?;
+                let listener = bind_unix(path, mode)?;
                 (Handle::Unix(listener), Some(SocketFile::new(path)?))
             }
         };
@@ -115,10 +115,14 @@ fn bind_tcp(address: SocketAddr) -> io::Result<StdTcpListener> {
     Ok(socket.into())
 }
 
-fn bind_unix(path: &Path) -> io::Result<StdUnixListener> {
+fn bind_unix(path: &Path, mode: Option<u32>) -> io::Result<StdUnixListener> {
     let bind = || -> io::Result<StdUnixListener> {
         let socket = socket2::Socket::new(Domain::UNIX, Type::STREAM, None)?;
         socket.bind(&SockAddr::unix(path)?)?;
+        // Before anybody can connect.
+        if let Some(mode) = mode {
+            fs::set_permissions(path, Permissions::from_mode(mode))?;
+        }
         socket.listen(BACKLOG)?;
         Ok(socket.into())
     };
@@ -262,20 +266,32 @@ mod tests {
         // Dropping a std listener leaves its file, as a kill does.
         drop(StdUnixListener::bind(&path).unwrap());
         assert!(path.exists());
-        let living = Listener::bind(&listen).unwrap();
+        let living = Listener::bind(&listen, None).unwrap();
         assert_eq!(living.place(), &listen);
-        assert_eq!(Listener::bind(&listen).unwrap_err().kind(), ErrorKind::AddrInUse);
+        assert_eq!(Listener::bind(&listen, None).unwrap_err().kind(), ErrorKind::AddrInUse);
         drop(living);
         assert!(!path.exists(), "it goes with its owner");
         fs::write(&path, "precious").unwrap();
-        assert!(Listener::bind(&listen).is_err());
+        assert!(Listener::bind(&listen, None).is_err());
         assert_eq!(fs::read(&path).unwrap(), b"precious");
+    }
+
+    #[test]
+    fn the_file_has_the_mode_that_was_asked_for_also_in_place_of_one_of_the_dead() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("capi.sock");
+        drop(StdUnixListener::bind(&path).unwrap());
+        for mode in [0o660, 0o606] {
+            let listener = Listener::bind(&Listen::Unix(path.clone()), Some(mode)).unwrap();
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, mode);
+            drop(listener);
+        }
     }
 
     #[test]
     fn a_burst_of_visitors_waits_in_the_kernel() {
         let most = fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap().trim().parse::<usize>().unwrap();
-        let listener = Listener::bind(&Listen::Tcp(([127, 0, 0, 1], 0).into())).unwrap();
+        let listener = Listener::bind(&Listen::Tcp(([127, 0, 0, 1], 0).into()), None).unwrap();
         let address = listener.place().tcp().unwrap();
         // Nobody accepts. Over the backlog a connection would not be answered at all.
         let connect = |_| std::net::TcpStream::connect_timeout(&address, std::time::Duration::from_secs(5)).unwrap();
@@ -287,7 +303,7 @@ mod tests {
     fn the_file_of_a_successor_stays() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("capi.sock");
-        let ours = Listener::bind(&Listen::Unix(path.clone())).unwrap();
+        let ours = Listener::bind(&Listen::Unix(path.clone()), None).unwrap();
         fs::remove_file(&path).unwrap();
         let successor = StdUnixListener::bind(&path).unwrap();
         drop(ours);

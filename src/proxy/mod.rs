@@ -2,7 +2,7 @@
 //!
 //! One single-threaded runtime per worker, each with its own upstream connections; no locks between them. It knows
 //! nothing of Meta, forms or consent: what is worth a copy is asked of its [`hooks::Hooks`], and the copies are handed
-//! over as [`crate::exchange::Exchange`]. It waits for the lead plane in one place only, [`body::Hold`], and there only
+//! over as [`crate::exchange::Exchange`]. It waits for the lead plane in one place only, [`copy::Commit`], and there only
 //! for a bounded time.
 //!
 //! [`connection`] reads request heads and is the place where another way through the proxy can branch off before
@@ -10,7 +10,9 @@
 
 pub mod address;
 pub mod body;
+pub mod capture;
 pub mod connection;
+pub mod copy;
 pub mod dial;
 pub mod drain;
 pub mod error;

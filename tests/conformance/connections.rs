@@ -138,7 +138,7 @@ fn such_a_request_is_the_last_behind_another_of_the_full_way_too() {
     both_ways(&noting(Arc::clone(&count)), &[], |proxy| {
         count.store(0, Ordering::SeqCst);
         let mut visitor = connect(proxy.address);
-        let one = "POST /1 HTTP/1.1|Host: a|Content-Length: 1||y";
+        let one = "PUT /1 HTTP/1.1|Host: a|Content-Length: 1||y";
         let two = "POST /2 HTTP/1.1|Host: a|Content-Length: 4|Transfer-Encoding: chunked||1|x|0||";
         visitor.write_all(&bytes(&format!("{one}{two}GET /3 HTTP/1.1|Host: a||"))).unwrap();
         assert_eq!([told(&mut visitor), told(&mut visitor)], ["/1 y", "/2 x"]);

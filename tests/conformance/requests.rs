@@ -3,8 +3,8 @@
 use std::io::Write;
 
 use crate::message::{bytes, read};
-use crate::stage::{Case, OK, arrives, both_ways, passes, refused, table};
-use crate::support::{Site, connect};
+use crate::stage::{Case, OK, arrives, both_ways, both_ways_to, passes, refused, table};
+use crate::support::{Site, connect, wait_until};
 
 const CHUNKED: &str = "POST / HTTP/1.1|Host: a|Transfer-Encoding: chunked||3|abc|0||";
 
@@ -214,6 +214,24 @@ fn endless_extensions_and_trailers_are_not_put_up_with() {
             let mut visitor = connect(proxy.address);
             let _ = visitor.write_all(&bytes(&format!("{head}{body}")));
             assert_eq!(read(&mut visitor, false).unwrap().status(), 400, "{}", &body[..20]);
+        }
+    });
+}
+
+#[test]
+fn whoever_refuses_a_request_it_is_counted() {
+    both_ways_to("http://127.0.0.1:9", &[], |proxy| {
+        for (number, request) in (1..).zip([
+            "GET / HTTP/1.1|X-A: no Host||",
+            "GET / HTTP/1.1|Host: a|X-A : b||",
+            "POST / HTTP/1.1|Host: a|Transfer-Encoding: gzip, chunked||0||",
+            "CONNECT a:443 HTTP/1.1|Host: a:443||",
+            "nonsense||",
+        ]) {
+            let mut visitor = connect(proxy.address);
+            visitor.write_all(&bytes(request)).unwrap();
+            assert!((400..=501).contains(&read(&mut visitor, false).unwrap().status()), "{request}");
+            wait_until(request, || proxy.metric("capi_refused_requests_total") == number);
         }
     });
 }

@@ -4,7 +4,7 @@ use std::future::{Future, poll_fn};
 use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -23,8 +23,12 @@ use crate::peers::{ask, client_config, curl, rest, text};
 use crate::support::{InProcess, PATIENCE, Site, answer, connect, read_message, wait_until};
 
 fn on_a_runtime<T>(test: impl Future<Output = T>) -> T {
+    on_a_runtime_for(PATIENCE, test)
+}
+
+fn on_a_runtime_for<T>(patience: Duration, test: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async { tokio::time::timeout(PATIENCE, test).await.expect("nothing hangs") })
+    runtime.block_on(async { tokio::time::timeout(patience, test).await.expect("nothing hangs") })
 }
 
 type Ended = JoinHandle<Result<(), h2::Error>>;
@@ -131,10 +135,8 @@ fn bodies_are_framed_for_http1_and_trailers_pass() {
     });
     let seen = received.next();
     assert_eq!((seen.header("transfer-encoding"), seen.text()), (Some("chunked"), "abc".to_owned()));
-    assert!(
-        String::from_utf8_lossy(&seen.raw).to_lowercase().ends_with("0\r\nx-check: 9\r\n\r\n")
-            || seen.raw.ends_with(b"\r\n")
-    );
+    let raw = String::from_utf8_lossy(&seen.raw);
+    assert!(raw.ends_with("\r\n0\r\nx-check: 9\r\n\r\n"), "{raw}");
     let seen = received.next();
     assert_eq!(
         (seen.header("content-length"), seen.header("transfer-encoding"), seen.text()),
@@ -142,6 +144,24 @@ fn bodies_are_framed_for_http1_and_trailers_pass() {
     );
     let seen = received.next();
     assert_eq!((seen.header("transfer-encoding"), seen.text()), (None, String::new()));
+}
+
+#[test]
+fn an_expectation_reaches_the_site_and_a_body_that_comes_unasked_is_passed_on() {
+    let (site, received) = Site::new(|_| answer("200 OK", &[], "fine"));
+    let proxy = InProcess::start(&site.url(), NOWHERE, &[]);
+    on_a_runtime(async {
+        let (mut sender, _ended) = visit(proxy.address).await;
+        let request = get("/").method("POST").header("expect", "100-continue").body(()).unwrap();
+        let (mut answer, mut upload) = sender.send_request(request, false).unwrap();
+        // hyper has no way to send an informational answer over HTTP/2.
+        let silence = tokio::time::timeout(Duration::from_millis(300), poll_fn(|cx| answer.poll_informational(cx)));
+        assert!(silence.await.is_err());
+        upload.send_data(Bytes::from_static(b"abc"), true).unwrap();
+        assert_eq!(answer.await.unwrap().status(), 200);
+    });
+    let seen = received.next();
+    assert_eq!((seen.header("expect"), seen.text()), (Some("100-continue"), "abc".to_owned()));
 }
 
 #[test]
@@ -408,6 +428,33 @@ fn a_connection_without_requests_is_ended_with_a_goodbye() {
     let mut visitor = connect(proxy.address);
     visitor.write_all(b"PRI * HT").unwrap();
     assert!(rest(&mut visitor).is_empty());
+}
+
+#[test]
+#[ignore = "needs three quarters of a minute"]
+fn a_visitor_who_has_vanished_is_noticed_though_an_answer_is_still_waited_for() {
+    let (left, gone) = mpsc::channel();
+    let site = Site::raw(move |mut stream| {
+        read_message(&mut stream, false);
+        // Nothing is answered; the end of the connection is seen.
+        stream.set_read_timeout(None).unwrap();
+        assert_eq!(stream.read(&mut [0]).unwrap_or_default(), 0);
+        left.send(()).unwrap();
+    });
+    let proxy = InProcess::start(&site.url(), NOWHERE, &[]);
+    let mut vanished = connect(proxy.address);
+    // SETTINGS, and :method GET, :scheme http, :path /, :authority a. Its PINGs stay unanswered; the socket is fine.
+    let mut request = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0".to_vec();
+    request.extend(b"\0\0\x06\x01\x05\0\0\0\x01\x82\x86\x84\x41\x01a");
+    vanished.write_all(&request).unwrap();
+    on_a_runtime_for(Duration::from_secs(60), async {
+        // Who answers them is not taken for gone.
+        let (mut sender, _ended) = visit(proxy.address).await;
+        let (mut answer, _) = sender.send_request(get("/").body(()).unwrap(), true).unwrap();
+        assert!(tokio::time::timeout(Duration::from_secs(55), &mut answer).await.is_err());
+    });
+    gone.try_recv().expect("the site's work for the first was ended");
+    assert!(gone.try_recv().is_err(), "and that for the second was not");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 
@@ -24,7 +25,8 @@ fn visitors_come_through_a_socket_file_that_ends_with_the_sidecar() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("capi.sock");
     let listen = format!("unix:{}", path.display());
-    let proxy = InProcess::start(&site.url(), NOWHERE, &[("listen", &listen)]);
+    let proxy = InProcess::start(&site.url(), NOWHERE, &[("listen", &listen), ("listen-mode", "0660")]);
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o660);
     let mut visitor = UnixStream::connect(&path).unwrap();
     for _ in 0..2 {
         assert_eq!(ask(&mut visitor, GET).text(), "through a file");

@@ -7,6 +7,7 @@ mod country;
 mod date;
 mod email;
 mod gender;
+mod numbering;
 mod phone;
 mod place;
 mod text;
@@ -16,7 +17,6 @@ use std::fmt;
 use sha2::{Digest, Sha256};
 
 pub use country::Country;
-pub use phone::warm_up;
 
 use super::contact::Key;
 use super::name;

@@ -1,13 +1,13 @@
 //! `ph`: digits with country code, without `+` and without leading zeros.
 //!
-//! Meta asks for a country code and names no rule for finding it; this follows libphonenumber's (its metadata comes
-//! with the `phonenumber` crate). Numbers need only be plausible, not assigned: a number that the site accepted is
+//! Meta asks for a country code and names no rule for finding it; this follows libphonenumber's (its metadata is
+//! in `numbering`). Numbers need only be plausible, not assigned: a number that the site accepted is
 //! taken at its word, and fictitious ones must hash like real ones. The crate's own parser is not used: it applies the
 //! default region's trunk prefix to foreign numbers and has panicked on crafted input.
 
-use phonenumber::Metadata;
-use phonenumber::metadata::{DATABASE, Descriptor};
+use std::slice::from_ref;
 
+use super::numbering::{Plan, plan_of, plans_of};
 use super::text::ascii_digit;
 use super::{Country, Unusable};
 
@@ -28,21 +28,21 @@ const KEEPS_ZERO: [u16; 2] = [39, 378];
 
 pub(super) fn normalize(raw: &str, region: Option<Country>) -> Result<String, Unusable> {
     let typed = Typed::read(raw)?;
-    let meta = region.and_then(|region| DATABASE.by_id(region.alpha2().as_str()));
+    let plan = region.and_then(|region| plan_of(region.alpha2().as_str()));
     if typed.international {
         // Australia's 0011 begins like everybody else's 00.
-        let abroad = meta.and_then(|meta| dialled_abroad(meta, &typed.digits, LONG_PREFIX));
+        let abroad = plan.and_then(|plan| dialled_abroad(plan, &typed.digits, LONG_PREFIX));
         return abroad.map_or_else(|| international(&typed.digits, plausible), Ok);
     }
-    let Some(meta) = meta else {
+    let Some(plan) = plan else {
         return bare_international(&typed.digits).ok_or(Unusable::NoCountryCode);
     };
-    let code = meta.country_code();
-    let own = |typed: &str| number(code, &valid(&[meta], typed)?);
+    let code = plan.code;
+    let own = |typed: &str| number(code, &valid(from_ref(plan), typed)?);
     let own_code = || typed.digits.strip_prefix(&code.to_string()).and_then(own);
     // Where calls within the country begin with a zero, 49 171 … without one is rather a country code than an area code.
-    let code_first = meta.national_prefix() == Some("0");
-    let plausible_code = || number(code, &plausible(&[meta], typed.digits.strip_prefix(&code.to_string())?)?);
+    let code_first = plan.national_prefix == Some("0");
+    let plausible_code = || number(code, &plausible(from_ref(plan), typed.digits.strip_prefix(&code.to_string())?)?);
     let long_enough = typed.digits.len() >= MIN_BARE_INTERNATIONAL;
     let first = if code_first {
         own_code().or_else(|| plausible_code().filter(|_| long_enough)).or_else(|| own(&typed.digits))
@@ -50,17 +50,12 @@ pub(super) fn normalize(raw: &str, region: Option<Country>) -> Result<String, Un
         own(&typed.digits).or_else(own_code)
     };
     first
-        .or_else(|| dialled_abroad(meta, &typed.digits, 0))
+        .or_else(|| dialled_abroad(plan, &typed.digits, 0))
         .or_else(|| bare_international(&typed.digits))
         // The country code before the whole: a normal form must not gain a second one.
         .or_else(plausible_code)
-        .or_else(|| number(code, &plausible(&[meta], &typed.digits)?))
+        .or_else(|| number(code, &plausible(from_ref(plan), &typed.digits)?))
         .ok_or(Unusable::NotAPhone)
-}
-
-/// Reads libphonenumber's metadata, which takes tens of milliseconds, before the first lead has to wait for it.
-pub fn warm_up() {
-    let _ = DATABASE.by_id("001");
 }
 
 /// What was typed: digits, and whether a country code leads them.
@@ -104,7 +99,7 @@ impl Typed {
         let mut international = plus || digits.starts_with("00");
         if let Some(before) = zero_in_brackets {
             let code = digits.get(..before).unwrap_or_default().trim_start_matches('0').parse().ok();
-            let is_code = code.is_some_and(|code: u16| DATABASE.by_code(&code).is_some());
+            let is_code = code.is_some_and(|code: u16| !plans_of(code).is_empty());
             international |= is_code;
             if !is_code || code.is_some_and(|code| KEEPS_ZERO.contains(&code)) {
                 digits.insert(before, '0');
@@ -122,21 +117,22 @@ fn bracketed_zero(after: &[char]) -> Option<usize> {
 }
 
 /// Digits that start with a country code, zeros before it ignored.
-fn international(digits: &str, significant: impl Fn(&[&Metadata], &str) -> Option<String>) -> Result<String, Unusable> {
+fn international(digits: &str, significant: impl Fn(&[Plan], &str) -> Option<String>) -> Result<String, Unusable> {
     let digits = digits.trim_start_matches('0');
     for length in 1..=3 {
         let Some((code, rest)) = digits.split_at_checked(length) else { break };
         let Ok(code) = code.parse() else { break };
-        if let Some(regions) = DATABASE.by_code(&code) {
-            return significant(&regions, rest).and_then(|rest| number(code, &rest)).ok_or(Unusable::NotAPhone);
+        let regions = plans_of(code);
+        if !regions.is_empty() {
+            return significant(regions, rest).and_then(|rest| number(code, &rest)).ok_or(Unusable::NotAPhone);
         }
     }
     Err(Unusable::NoCountryCode)
 }
 
 /// A number behind the region's way of dialling abroad, if that has so many digits: 011 in North America, 0011 in Australia.
-fn dialled_abroad(meta: &Metadata, digits: &str, at_least: usize) -> Option<String> {
-    let prefix = meta.international_prefix()?.find(digits).filter(|found| found.start() == 0)?.end();
+fn dialled_abroad(plan: &Plan, digits: &str, at_least: usize) -> Option<String> {
+    let prefix = plan.international_prefix.as_ref()?.prefix_of(digits)?;
     international(digits.get(prefix..).filter(|_| prefix >= at_least)?, plausible).ok()
 }
 
@@ -144,7 +140,7 @@ fn dialled_abroad(meta: &Metadata, digits: &str, at_least: usize) -> Option<Stri
 /// of any country but a few.
 fn bare_international(digits: &str) -> Option<String> {
     let assigned =
-        |regions: &[&Metadata], rest: &str| regions.iter().any(|meta| is_assigned(meta, rest)).then(|| rest.to_owned());
+        |regions: &[Plan], rest: &str| regions.iter().any(|plan| plan.is_assigned(rest)).then(|| rest.to_owned());
     if digits.len() < MIN_BARE_INTERNATIONAL || digits.starts_with('0') {
         return None;
     }
@@ -163,35 +159,33 @@ fn number(code: u16, significant: &str) -> Option<String> {
 }
 
 /// The national significant number if it is assigned: as typed, or without trunk prefix.
-fn valid(regions: &[&Metadata], typed: &str) -> Option<String> {
-    let assigned = |digits: &str| regions.iter().any(|meta| is_assigned(meta, digits));
+fn valid(regions: &[Plan], typed: &str) -> Option<String> {
+    let assigned = |digits: &str| regions.iter().any(|plan| plan.is_assigned(digits));
     if assigned(typed) {
         return Some(typed.to_owned());
     }
     let main = regions.first()?;
     without_trunk_prefix(main, typed).filter(|rest| assigned(rest)).or_else(|| {
         // Colombia's pattern takes the first digit of a mobile number for a carrier's.
-        typed.strip_prefix(main.national_prefix()?).filter(|rest| assigned(rest)).map(str::to_owned)
+        typed.strip_prefix(main.national_prefix?).filter(|rest| assigned(rest)).map(str::to_owned)
     })
 }
 
 /// The national significant number if it is assigned, or at least of a length that occurs.
-fn plausible(regions: &[&Metadata], typed: &str) -> Option<String> {
+fn plausible(regions: &[Plan], typed: &str) -> Option<String> {
     if let Some(number) = valid(regions, typed) {
         return Some(number);
     }
     let main = regions.first()?;
-    let zero_is_trunk = main.national_prefix() == Some("0");
+    let zero_is_trunk = main.national_prefix == Some("0");
     let possible = |digits: &String| {
         if zero_is_trunk && digits.starts_with('0') {
             return false;
         }
-        let length = u16::try_from(digits.len()).unwrap_or(u16::MAX);
         // Canada's 310-1234 must not make 555-1212 a number: the short kinds count when assigned only.
-        let common = [main.descriptors().fixed_line(), main.descriptors().mobile()];
-        common.into_iter().flatten().any(|kind| kind.possible_length().contains(&length))
+        main.is_common_length(digits.len())
     };
-    let old = OLD_PREFIXES.iter().filter(|(code, _)| *code == main.country_code());
+    let old = OLD_PREFIXES.iter().filter(|(code, _)| *code == main.code);
     let mut without_old = old.filter_map(|(_, prefix)| typed.strip_prefix(prefix)).map(str::to_owned);
     without_trunk_prefix(main, typed)
         .filter(possible)
@@ -200,15 +194,15 @@ fn plausible(regions: &[&Metadata], typed: &str) -> Option<String> {
 }
 
 /// What remains behind the prefix for calls within the country; `None` when there is none.
-fn without_trunk_prefix(meta: &Metadata, digits: &str) -> Option<String> {
-    let Some(pattern) = meta.national_prefix_for_parsing() else {
-        return digits.strip_prefix(meta.national_prefix()?).map(str::to_owned);
+fn without_trunk_prefix(plan: &Plan, digits: &str) -> Option<String> {
+    let Some(pattern) = &plan.national_prefix_pattern else {
+        return digits.strip_prefix(plan.national_prefix?).map(str::to_owned);
     };
     let groups = pattern.captures(digits)?;
-    let whole = groups.get(0).filter(|whole| whole.start() == 0 && whole.end() > 0)?;
+    let whole = groups.get(0).filter(|whole| whole.end() > 0)?;
     let rest = digits.get(whole.end()..)?;
     // Argentina's 0 11 15 … becomes 9 11 …: the rule rewrites what the groups caught.
-    match (meta.national_prefix_transform_rule(), groups.get(groups.len() - 1)) {
+    match (plan.transform_rule, groups.get(groups.len() - 1)) {
         (Some(rule), Some(_)) if groups.len() > 1 => {
             let mut rewritten = String::new();
             groups.expand(rule, &mut rewritten);
@@ -218,21 +212,10 @@ fn without_trunk_prefix(meta: &Metadata, digits: &str) -> Option<String> {
     }
 }
 
-fn is_assigned(meta: &Metadata, digits: &str) -> bool {
-    kinds(meta).any(|kind| kind.is_match(digits))
-}
-
-/// The kinds of number that a person may leave in a form.
-fn kinds(meta: &Metadata) -> impl Iterator<Item = &Descriptor> {
-    let all = meta.descriptors();
-    [all.fixed_line(), all.mobile(), all.voip(), all.personal_number(), all.toll_free(), all.shared_cost(), all.uan()]
-        .into_iter()
-        .flatten()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use phonenumber::metadata::{DATABASE, Descriptor};
 
     fn ph(raw: &str, region: &str) -> Result<String, Unusable> {
         normalize(raw, Country::from_alpha2(region))

@@ -171,7 +171,7 @@ impl SqliteStore {
             wanted.map(|wanted| deliveries::take(&transaction, &self.in_flight, wanted)).collect::<Result<_, _>>()?;
         let passes = |happens: bool, point| {
             if happens {
-                failpoint::pass(point)
+                failpoint::pass(point);
             }
         };
         passes(!turn.settlements.is_empty(), "before_mark_sent");

@@ -16,7 +16,7 @@ use crate::outbox::StoreError;
 pub const BUSY: Duration = Duration::from_secs(5);
 
 /// Pages of 4 KiB in the write-ahead log before they are written back to the file.
-const LOG_PAGES: u32 = 4000;
+const LOG_PAGES: u32 = 2000;
 
 /// One entry per schema version; entry n brings a file from version n to n + 1. Entries never change once released.
 pub const MIGRATIONS: [&str; VERSION as usize] = [

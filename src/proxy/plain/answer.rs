@@ -155,8 +155,8 @@ fn content_length(value: &[u8]) -> Option<u64> {
 
 /// What this hop adds to an answer.
 pub struct Additions<'a> {
-    /// A landing's.
-    pub edit: Option<&'a LandingEdit>,
+    /// A landing's, or a form's.
+    pub edit: &'a LandingEdit,
     /// The connection to the visitor ends afterwards.
     pub close: bool,
 }
@@ -174,7 +174,7 @@ pub fn write(
     write_status_line(out, bytes);
     let connection = lines.all(&CONNECTION);
     let length_goes = answer.status == 204 || lines.first(&TRANSFER_ENCODING).is_some();
-    let cache_control_goes = additions.edit.is_some_and(|edit| edit.cache_control.is_some());
+    let cache_control_goes = additions.edit.cache_control.is_some();
     let (mut has_length, mut has_date) = (false, false);
     for line in lines.0 {
         if headers::is_hop_by_hop(line.name)
@@ -201,13 +201,11 @@ pub fn write(
         }
         write_line(out, bytes, line);
     }
-    if let Some(edit) = additions.edit {
-        for cookie in &edit.set_cookies {
-            write_own(out, SET_COOKIE.as_str(), cookie.as_bytes());
-        }
-        if let Some(value) = &edit.cache_control {
-            write_own(out, CACHE_CONTROL.as_str(), value.as_bytes());
-        }
+    for cookie in &additions.edit.set_cookies {
+        write_own(out, SET_COOKIE.as_str(), cookie.as_bytes());
+    }
+    if let Some(value) = &additions.edit.cache_control {
+        write_own(out, CACHE_CONTROL.as_str(), value.as_bytes());
     }
     if !has_date {
         write_own(out, DATE.as_str(), date().as_bytes());
@@ -280,7 +278,7 @@ mod tests {
 
     #[test]
     fn everything_but_the_hops_own_lines_stays_byte_for_byte() {
-        let plain = Additions { edit: None, close: false };
+        let plain = Additions { edit: &LandingEdit::default(), close: false };
         for (head, expected) in [
             (
                 "HTTP/1.0 299  Quite  fine\r\nX-A:  b \t\r\nx-a:\r\nDate: then\r\nCONTENT-LENGTH:5\r\n\r\n",
@@ -319,7 +317,7 @@ mod tests {
                     Content-Length: 0\r\n\r\n";
         let expected = "HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nDate: x\r\nContent-Length: 0\r\n\
                         set-cookie: _fbc=fb.1.2.x\r\ncache-control: private\r\nconnection: close\r\n\r\n";
-        assert_eq!(written(head, &Additions { edit: Some(&edit), close: true }), expected);
+        assert_eq!(written(head, &Additions { edit: &edit, close: true }), expected);
     }
 
     #[test]

@@ -4,11 +4,8 @@ use bytes::Bytes;
 
 use super::answer::{Answer, Framing};
 use super::chunked::Chunks;
-use crate::proxy::body::HandOver;
-use crate::proxy::tee::Tee;
-
-/// A copy of a page, and who gets it.
-pub type Copy = Option<Box<(Tee, HandOver)>>;
+use crate::proxy::copy::Copy;
+use crate::proxy::hooks::Settled;
 
 /// Whether a body has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +24,8 @@ pub enum End {
 pub struct Body {
     framing: Framing,
     chunks: Chunks,
-    copy: Copy,
+    copy: Option<Box<Copy>>,
+    settled: Option<Settled>,
     keep: bool,
     end: End,
 }
@@ -51,10 +49,10 @@ impl Piece<'_> {
 impl Body {
     /// After that head.
     #[must_use]
-    pub fn new(answer: &Answer, copy: Copy) -> Self {
+    pub fn new(answer: &Answer, copy: Option<Box<Copy>>) -> Self {
         let end =
             if matches!(answer.framing, Framing::Bodiless | Framing::Length(0)) { End::Clean } else { End::NotYet };
-        Self { framing: answer.framing, chunks: Chunks::default(), copy, keep: answer.keep, end }
+        Self { framing: answer.framing, chunks: Chunks::default(), copy, settled: None, keep: answer.keep, end }
     }
 
     /// Whether it has ended.
@@ -67,6 +65,11 @@ impl Body {
     #[must_use]
     pub fn leaves_connection(&self) -> bool {
         self.keep && self.end == End::Clean
+    }
+
+    /// What the end of the answer has to wait for, once it is there.
+    pub fn settled(&mut self) -> Option<Settled> {
+        self.settled.take()
     }
 
     /// Takes what the site sent.
@@ -82,7 +85,7 @@ impl Body {
         let copy = &mut self.copy;
         let mut keep_copy = |data: &[u8]| {
             if let Some(copy) = copy {
-                copy.0.push(&Bytes::copy_from_slice(data));
+                copy.push(&Bytes::copy_from_slice(data));
             }
         };
         match &mut self.framing {
@@ -127,11 +130,6 @@ impl Body {
         if end == End::Broken {
             return;
         }
-        if let Some(copy) = self.copy.take() {
-            let (mut tee, hand_over) = *copy;
-            tee.end();
-            // Nobody waits for a page to be learned.
-            drop(hand_over(tee));
-        }
+        self.settled = self.copy.take().and_then(|mut copy| copy.complete());
     }
 }

@@ -1,4 +1,4 @@
-//! The plain way: requests without a body and without oddities, relayed as bytes.
+//! The plain way: requests without oddities, and without a body or with all of a short one, relayed as bytes.
 //!
 //! [`request`] says what is plain and edits its head, [`answer`], [`body`] and [`chunked`] find the end of what comes back, [`relay`] moves the
 //! bytes; all but the last are pure. The rules are those of the full way (`headers`, `forwarded`), and so are the hooks. A
@@ -22,19 +22,20 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::Method;
 use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 
+use super::capture::Capture;
 use super::fields::Fields;
 use super::forward::Shared;
 use super::forwarded;
-use super::hooks::{Head, PageAddress, Watch};
+use super::hooks::{BodyFilter, Head, PageAddress, Watch};
 use super::peer::Peer;
 use super::socket::Socket;
+use super::tee::Tee;
 use crate::config::ForwardedHeaders;
 use crate::exchange::{Captured, RequestRecord, UnixMillis};
 use relay::Job;
-use request::{Plain, Seen};
+use request::{Plain, Seen, Verb};
 use watchdog::Watchdog;
 
 /// How it goes on with a connection.
@@ -108,7 +109,7 @@ enum Step {
 
 impl Visitor<'_> {
     /// Reads once and looks at what is there. `None`: more is needed. `fresh`: there is something that has not been looked at.
-    fn poll_head(&mut self, cx: &mut Context<'_>, shared: &Shared, fresh: &mut bool) -> Poll<Option<Step>> {
+    fn poll_head(&mut self, cx: &mut Context<'_>, shared: &Rc<Shared>, fresh: &mut bool) -> Poll<Option<Step>> {
         let mut scratch = shared.scratch.borrow_mut();
         let scratch = &mut *scratch;
         let mut received = 0;
@@ -137,7 +138,7 @@ impl Visitor<'_> {
             Seen::Odd => return Poll::Ready(Some(Step::Leave(Next::Full(self.take(received))))),
             Seen::Strange => return Poll::Ready(Some(Step::Leave(Next::ForGood(self.take(received))))),
             Seen::Plain(plain) => match job(shared, self.peer, self.trusted, bytes, &plain) {
-                Some(job) => (plain.length, job),
+                Some(job) => (plain.length + plain.verb.body().len(), job),
                 None => return Poll::Ready(Some(Step::Leave(Next::Full(self.take(received))))),
             },
         };
@@ -158,22 +159,16 @@ impl Visitor<'_> {
 }
 
 /// What is to be done for a plain request; `None`: it takes the full way after all.
-fn job(shared: &Shared, peer: Peer, trusted: bool, bytes: &[u8], plain: &Plain<'_, '_>) -> Option<Job> {
+fn job(shared: &Rc<Shared>, peer: Peer, trusted: bool, bytes: &[u8], plain: &Plain<'_, '_>) -> Option<Job> {
     let lines = &plain.lines;
     // The full way says so.
     if lines.0.len() > shared.limits.max_headers || plain.length > shared.limits.max_head_bytes {
         return None;
     }
     let visitor = || shared.trusted.visitor(peer.address, lines);
-    let method = if plain.is_head { &Method::HEAD } else { &Method::GET };
-    let head = Head { method, target: plain.target, host: plain.host, fields: lines, visitor: &visitor };
+    let method = plain.verb.method();
+    let head = Head { method: &method, target: plain.target, host: plain.host, fields: lines, visitor: &visitor };
     let watch = shared.hooks.watch(&head);
-    let (landing, learn) = match watch {
-        Watch::Nothing => (false, false),
-        Watch::Page => (false, true),
-        Watch::Landing { learn } => (true, learn),
-        Watch::FollowUp | Watch::Capture { .. } => return None,
-    };
     shared.hint_at_tls_terminator(peer.address, trusted, lines);
     let record = || RequestRecord {
         method: method.clone(),
@@ -185,16 +180,44 @@ fn job(shared: &Shared, peer: Peer, trusted: bool, bytes: &[u8], plain: &Plain<'
         client_ip: Some(visitor()),
         received: UnixMillis::now(),
     };
+    let learns = matches!(watch, Watch::Page | Watch::Landing { learn: true });
+    let (mut landing, mut capture, mut added) = (None, None, Vec::new());
+    match watch {
+        Watch::Nothing | Watch::Page => {}
+        Watch::Landing { .. } => landing = Some(Box::new(record())),
+        Watch::FollowUp => {
+            let record = record();
+            landing = Some(Box::new(record.clone()));
+            capture = Some(Capture::new(shared, record, copied(shared, None, &[])));
+        }
+        Watch::Capture { filter } => {
+            let record = record();
+            added = shared.hooks.hand_over(&record);
+            capture = Some(Capture::new(shared, record, copied(shared, filter, plain.verb.body())));
+        }
+    }
     let host = Some(plain.host.as_bytes());
     let changes = (shared.forwarded_headers == ForwardedHeaders::Update)
         .then(|| forwarded::changes(lines as &dyn Fields, peer, trusted, host));
-    let mut request = Vec::with_capacity(plain.length + 128);
-    request::write(&mut request, bytes, plain, changes.as_ref().map(<[_; 4]>::as_slice), &shared.reserved);
+    let mut request = Vec::with_capacity(plain.length + plain.verb.body().len() + 128);
+    let changes = changes.as_ref().map(<[_; 4]>::as_slice);
+    request::write(&mut request, bytes, plain, changes, &shared.reserved, &added);
     Some(Job {
         request,
-        is_head: plain.is_head,
+        sent: 0,
+        is_head: plain.verb == Verb::Head,
+        is_idempotent: !matches!(plain.verb, Verb::Post(_)),
         close: plain.close,
-        landing: landing.then(|| Box::new(record())),
-        page: learn.then(|| PageAddress::joined(plain.host, plain.target)),
+        landing,
+        page: learns.then(|| PageAddress::joined(plain.host, plain.target)),
+        capture,
     })
+}
+
+/// The copy of a body that is all there.
+fn copied(shared: &Shared, filter: Option<Box<dyn BodyFilter>>, body: &[u8]) -> Tee {
+    let mut tee = Tee::new(shared.limits.capture_bytes, &shared.budget, filter);
+    tee.push(&Bytes::copy_from_slice(body));
+    tee.end();
+    tee
 }

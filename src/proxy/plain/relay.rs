@@ -1,22 +1,26 @@
 //! One exchange on the plain way: the request to the site, the answer to the visitor, as the bytes come.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 
+use http::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::Visitor;
 use super::answer::{self, Additions, Answer, Framing};
-use super::body::{Body, Copy, End};
+use super::body::{Body, End};
 use super::scratch::{self, Scratch};
 use crate::exchange::RequestRecord;
+use crate::proxy::capture::Capture;
+use crate::proxy::copy::{Commit, Copy, is_followed_at_once};
 use crate::proxy::error::{Failure, on_the_wire};
+use crate::proxy::fields::Fields;
 use crate::proxy::forward::Shared;
-use crate::proxy::hooks::PageAddress;
+use crate::proxy::hooks::{LandingEdit, PageAddress, Settled};
 use crate::proxy::socket::Socket;
 
 /// A head and what came of its body, up to this size, are put together for one plain write.
@@ -30,16 +34,22 @@ const TOO_LARGE: Failure = Failure::Invalid("its head is larger than limits.max_
 
 /// What is to be done.
 pub struct Job {
-    /// The head for the site.
+    /// For the site: the head, and the body if there is one.
     pub request: Vec<u8>,
+    /// Bytes of it that the site has got.
+    pub sent: usize,
     /// HEAD.
     pub is_head: bool,
+    /// It may be sent again where nobody knows what the site has made of it (RFC 9110 9.2.2).
+    pub is_idempotent: bool,
     /// The visitor's connection ends afterwards.
     pub close: bool,
     /// The request as it was, if it is a landing.
     pub landing: Option<Box<RequestRecord>>,
     /// Where to learn from the answer.
     pub page: Option<PageAddress>,
+    /// The copy of it, if it is a form.
+    pub capture: Option<Capture>,
 }
 
 /// Whether the visitor's connection can go on.
@@ -50,6 +60,9 @@ pub async fn exchange(visitor: &mut Visitor<'_>, shared: &Rc<Shared>, mut job: B
         Err(Trouble::Site(failure)) => {
             shared.counts.failures.fetch_add(1, Ordering::Relaxed);
             tracing::warn!(error = %failure, "request not answered by the site");
+            if let Some(capture) = job.capture.take() {
+                capture.unanswered();
+            }
             let mut owed = on_the_wire(&failure, &scratch::date(), job.is_head);
             visitor.watchdog.set(shared.timeouts.body_stall);
             // Whether it arrives is the visitor's business: the connection ends here.
@@ -72,15 +85,17 @@ struct Begun {
     body: Body,
     /// Not taken by the visitor's socket yet.
     owed: Vec<u8>,
+    /// What is owed waits for this.
+    commit: Option<Commit>,
     close: bool,
 }
 
-/// Sends the request and waits for the head of the answer; over a new connection if the pooled one turns out to be dead (the
-/// request has no body and is idempotent, RFC 9110 9.2.2).
+/// Sends the request and waits for the head of the answer; over a new connection if the pooled one turns out to be dead, and the
+/// request is idempotent, or has not left.
 async fn ask(visitor: &mut Visitor<'_>, shared: &Rc<Shared>, job: &mut Job) -> Result<(Socket, Begun), Trouble> {
     if let Some(site) = poll_fn(|cx| Poll::Ready(shared.pool.reuse(cx))).await {
         match ask_over(site, visitor, shared, job).await {
-            Err(Trouble::Site(failure)) if failure.is_dead_connection() => {
+            Err(Trouble::Site(failure)) if failure.is_dead_connection() && (job.is_idempotent || job.sent == 0) => {
                 shared.counts.upstream_retries.fetch_add(1, Ordering::Relaxed);
             }
             other => return other,
@@ -98,13 +113,14 @@ async fn ask_over(
     job: &mut Job,
 ) -> Result<(Socket, Begun), Trouble> {
     visitor.watchdog.set(shared.timeouts.response);
-    let (mut sent, mut head, mut interim) = (0, Vec::new(), 0);
+    let (mut head, mut interim) = (Vec::new(), 0);
+    job.sent = 0;
     let begun = poll_fn(|cx| {
         loop {
-            while let Some(rest) = job.request.get(sent..).filter(|rest| !rest.is_empty()) {
+            while let Some(rest) = job.request.get(job.sent..).filter(|rest| !rest.is_empty()) {
                 match Pin::new(&mut site).poll_write(cx, rest) {
                     Poll::Ready(Ok(0)) => return Poll::Ready(Err(broken(io::ErrorKind::WriteZero.into()))),
-                    Poll::Ready(Ok(written)) => sent += written,
+                    Poll::Ready(Ok(written)) => job.sent += written,
                     Poll::Ready(Err(error)) => return Poll::Ready(Err(broken(error))),
                     Poll::Pending => return visitor.poll_wait(cx),
                 }
@@ -140,16 +156,13 @@ async fn ask_over(
             loop {
                 output.clear();
                 let begun = begin(shared, job, bytes, output).map_err(Trouble::Site)?;
-                let Some((answer, copy)) = begun else {
+                let Some(Opening { answer, copy, settled }) = begun else {
                     if bytes.len() > shared.limits.max_head_bytes {
                         return Poll::Ready(Err(Trouble::Site(TOO_LARGE)));
                     }
                     head = bytes.to_vec();
                     break;
                 };
-                if answer.length > shared.limits.max_head_bytes {
-                    return Poll::Ready(Err(Trouble::Site(TOO_LARGE)));
-                }
                 let rest = bytes.get(answer.length..).unwrap_or_default();
                 if answer.status < 200 {
                     interim += 1;
@@ -166,6 +179,11 @@ async fn ask_over(
                 let close = job.close || shared.drain.has_begun();
                 // A broken body shows in the answer: it is not there as announced.
                 let piece = body.feed(rest);
+                if let Some(settled) = settled.or_else(|| body.settled()) {
+                    piece.parts().iter().for_each(|part| output.extend_from_slice(part));
+                    let commit = Some(Commit::new(settled, shared.commit_wait));
+                    return Poll::Ready(Ok(Begun { body, owed: output.clone(), commit, close }));
+                }
                 let sent = if output.len() + piece.data.len() <= JOIN {
                     piece.parts().iter().for_each(|part| output.extend_from_slice(part));
                     send(visitor.socket, cx, &[output], &mut owed)
@@ -174,7 +192,7 @@ async fn ask_over(
                     send(visitor.socket, cx, &[output, before, data, after], &mut owed)
                 };
                 return match sent {
-                    Ok(()) => Poll::Ready(Ok(Begun { body, owed, close })),
+                    Ok(()) => Poll::Ready(Ok(Begun { body, owed, commit: None, close })),
                     Err(_) => Poll::Ready(Err(Trouble::Visitor)),
                 };
             }
@@ -188,47 +206,82 @@ fn broken(error: io::Error) -> Trouble {
     Trouble::Site(Failure::Broken(error))
 }
 
+/// The head of an answer, and what follows from it.
+struct Opening {
+    answer: Answer,
+    copy: Option<Box<Copy>>,
+    /// The head has to wait for this.
+    settled: Option<Settled>,
+}
+
 /// Reads the head of an answer, if it is all there, and writes what the visitor gets of it.
-fn begin(
-    shared: &Shared,
-    job: &mut Job,
-    bytes: &[u8],
-    output: &mut Vec<u8>,
-) -> Result<Option<(Answer, Copy)>, Failure> {
-    answer::with_head(bytes, job.is_head, shared.limits.max_headers, |answer, lines| {
-        if answer.status < 200 {
-            return (answer, None);
+fn begin(shared: &Shared, job: &mut Job, bytes: &[u8], output: &mut Vec<u8>) -> Result<Option<Opening>, Failure> {
+    let begun = answer::with_head(bytes, job.is_head, shared.limits.max_headers, |answer, lines| {
+        if answer.length > shared.limits.max_head_bytes {
+            return Err(TOO_LARGE);
         }
-        let edit = job.landing.take().and_then(|record| shared.hooks.landing(&record, &lines));
-        if edit.is_some() {
-            shared.counts.landing_cookies.fetch_add(1, Ordering::Relaxed);
+        if answer.status < 200 {
+            return Ok(Opening { answer, copy: None, settled: None });
         }
         let has_body = !matches!(answer.framing, Framing::Bodiless | Framing::Length(0));
+        let (mut edit, mut copy, mut settled) = (LandingEdit::default(), None, None);
+        if let (Some(capture), Ok(status)) = (job.capture.take(), StatusCode::from_u16(answer.status)) {
+            let (gains, mut answer) = capture.answered(status, lines.to_map());
+            edit = gains.unwrap_or_default();
+            // An answer without a body has no last byte: its head waits.
+            if is_followed_at_once(status, &lines) || !has_body {
+                settled = answer.complete();
+            } else {
+                copy = Some(answer);
+            }
+        }
+        // A landing sees what a form has gained already.
+        let edited = (edit != LandingEdit::default()).then(|| {
+            let mut head = lines.to_map();
+            edit.apply(&mut head);
+            head
+        });
+        let fields = edited.as_ref().map_or(&lines as &dyn Fields, |head| head);
+        if let Some(gains) = job.landing.take().and_then(|record| shared.hooks.landing(&record, fields)) {
+            shared.counts.landing_cookies.fetch_add(1, Ordering::Relaxed);
+            edit.add(gains);
+        }
         let page = job.page.take().filter(|_| answer.status == 200 && has_body);
-        let copy = page.and_then(|page| shared.copy_page(&page, &lines)).map(Box::new);
-        let additions = Additions { edit: edit.as_ref(), close: job.close || shared.drain.has_begun() };
+        let copy = copy.or_else(|| page.and_then(|page| shared.copy_page(&page, &lines))).map(Box::new);
+        let additions = Additions { edit: &edit, close: job.close || shared.drain.has_begun() };
         answer::write(output, bytes, &answer, lines, &additions, scratch::date);
-        (answer, copy)
-    })
-    .map_err(|invalid| Failure::Invalid(invalid.0))
+        Ok(Opening { answer, copy, settled })
+    });
+    begun.map_err(|invalid| Failure::Invalid(invalid.0))?.transpose()
 }
 
 /// Moves the rest of the answer. Whether the visitor's connection can go on.
-async fn pass(visitor: &mut Visitor<'_>, shared: &Rc<Shared>, mut site: Socket, begun: Begun) -> bool {
-    let Begun { mut body, mut owed, close } = begun;
+async fn pass(visitor: &mut Visitor<'_>, shared: &Rc<Shared>, site: Socket, begun: Begun) -> bool {
+    let Begun { mut body, mut owed, mut commit, close } = begun;
     let stall = shared.timeouts.body_stall;
     visitor.watchdog.set(stall);
+    let mut site = Some(site);
     let whole = poll_fn(|cx| {
         loop {
+            // Whatever the visitor still waits for, the site has done its part.
+            if body.leaves_connection()
+                && let Some(site) = site.take()
+            {
+                shared.pool.keep(site);
+            }
+            if let Some(wait) = &mut commit {
+                ready!(Pin::new(wait).poll(cx));
+                commit = None;
+            }
             if ready!(visitor.poll_owed(cx, &mut owed)).is_err() {
                 return Poll::Ready(false);
             }
-            if body.end() != End::NotYet {
+            let Some(site) = site.as_mut().filter(|_| body.end() == End::NotYet) else {
                 return Poll::Ready(body.end() != End::Broken);
-            }
+            };
             let mut scratch = shared.scratch.borrow_mut();
             let mut buf = ReadBuf::new(&mut scratch.input);
-            let piece = match Pin::new(&mut site).poll_read(cx, &mut buf) {
+            let piece = match Pin::new(site).poll_read(cx, &mut buf) {
                 Poll::Ready(Ok(())) if !buf.filled().is_empty() => body.feed(buf.filled()),
                 Poll::Ready(Ok(())) => body.close(),
                 // Reset: not an end that means anything.
@@ -236,15 +289,17 @@ async fn pass(visitor: &mut Visitor<'_>, shared: &Rc<Shared>, mut site: Socket, 
                 Poll::Pending => return visitor.poll_wait(cx).map(|_: Result<(), _>| false),
             };
             visitor.watchdog.set(stall);
+            if let Some(settled) = body.settled() {
+                piece.parts().iter().for_each(|part| owed.extend_from_slice(part));
+                commit = Some(Commit::new(settled, shared.commit_wait));
+                continue;
+            }
             if send(visitor.socket, cx, &piece.parts(), &mut owed).is_err() {
                 return Poll::Ready(false);
             }
         }
     })
     .await;
-    if whole && body.leaves_connection() {
-        shared.pool.keep(site);
-    }
     whole && !close
 }
 

@@ -1,9 +1,10 @@
 //! Which requests are plain, and what becomes of their heads. Strict by construction: whatever is not on the short list here takes
-//! the full way.
+//! the full way. A form is plain when all of it has come with its head, as a browser sends a short one: then there is no upload to
+//! watch over.
 
 use std::mem::MaybeUninit;
 
-use http::HeaderName;
+use http::{HeaderName, HeaderValue, Method};
 use httparse::{Header, Request, Status};
 
 use super::lines::{Lines, offset, write_line, write_own};
@@ -14,6 +15,9 @@ use crate::proxy::{headers, target};
 pub const MAX_LINES: usize = 64;
 /// Bytes that its head may have: nginx's and Apache's default is half of it.
 pub const MAX_HEAD: usize = 16 * 1024;
+
+/// Bytes of a body that has come with its head.
+pub const MAX_BODY: usize = 16 * 1024;
 
 /// Room for the lines of a head.
 pub type Room<'b> = [MaybeUninit<Header<'b>>; MAX_LINES];
@@ -30,10 +34,42 @@ pub enum Seen<'l, 'b> {
     Plain(Plain<'l, 'b>),
 }
 
+/// The methods that are plain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb<'b> {
+    /// GET.
+    Get,
+    /// HEAD.
+    Head,
+    /// POST, with its body.
+    Post(&'b [u8]),
+}
+
+impl<'b> Verb<'b> {
+    /// The method.
+    #[must_use]
+    pub const fn method(self) -> Method {
+        match self {
+            Self::Get => Method::GET,
+            Self::Head => Method::HEAD,
+            Self::Post(_) => Method::POST,
+        }
+    }
+
+    /// The body; empty where there is none.
+    #[must_use]
+    pub const fn body(self) -> &'b [u8] {
+        match self {
+            Self::Get | Self::Head => &[],
+            Self::Post(body) => body,
+        }
+    }
+}
+
 /// The head of a plain request.
 pub struct Plain<'l, 'b> {
-    /// HEAD; otherwise GET.
-    pub is_head: bool,
+    /// What is asked.
+    pub verb: Verb<'b>,
     /// Path and query.
     pub target: &'b str,
     /// The one Host.
@@ -68,22 +104,32 @@ pub fn look<'l, 'b>(bytes: &'b [u8], room: &'l mut Room<'b>) -> Seen<'l, 'b> {
     if has("upgrade") || (has("content-length") && has("transfer-encoding")) {
         return Seen::Strange;
     }
-    let is_head = method == "HEAD";
     let Some(fields) = fields(bytes, length, lines) else { return Seen::Odd };
-    if length > MAX_HEAD || !(is_head || method == "GET") || !target.starts_with('/') || target.contains('#') {
+    if length > MAX_HEAD || !target.starts_with('/') || target.contains('#') {
         return Seen::Odd;
     }
-    Seen::Plain(Plain { is_head, target, host: fields.host, close: fields.close, length, lines })
+    let verb = match (method, fields.content_length) {
+        ("GET", None) => Verb::Get,
+        ("HEAD", None) => Verb::Head,
+        // The rest of a longer one, or of one that comes in pieces, has to be waited for.
+        ("POST", Some(body @ ..=MAX_BODY)) => match bytes.get(length..length + body) {
+            Some(body) => Verb::Post(body),
+            None => return Seen::Odd,
+        },
+        _ => return Seen::Odd,
+    };
+    Seen::Plain(Plain { verb, target, host: fields.host, close: fields.close, length, lines })
 }
 
 struct Known<'b> {
     host: &'b str,
     close: bool,
+    content_length: Option<usize>,
 }
 
 /// `None`: something that is not on the list.
 fn fields<'b>(bytes: &'b [u8], length: usize, lines: Lines<'_, 'b>) -> Option<Known<'b>> {
-    let (mut host, mut close) = (None, false);
+    let (mut host, mut close, mut content_length) = (None, false, None);
     for line in lines.0 {
         match line.name.len() {
             2 if line.name.eq_ignore_ascii_case("te") => return None,
@@ -104,7 +150,12 @@ fn fields<'b>(bytes: &'b [u8], length: usize, lines: Lines<'_, 'b>) -> Option<Kn
                     }
                 }
             }
-            14 if line.name.eq_ignore_ascii_case("content-length") => return None,
+            14 if line.name.eq_ignore_ascii_case("content-length") => {
+                let length = headers::number(line.value).and_then(|length| usize::try_from(length).ok())?;
+                if content_length.replace(length).is_some() {
+                    return None;
+                }
+            }
             17 if line.name.eq_ignore_ascii_case("transfer-encoding") => return None,
             _ => {}
         }
@@ -112,7 +163,7 @@ fn fields<'b>(bytes: &'b [u8], length: usize, lines: Lines<'_, 'b>) -> Option<Kn
     // No bare line feed anywhere: what a line is must not be a matter of opinion.
     let head = bytes.get(..length)?;
     let clean = memchr::memchr_iter(b'\n', head).all(|at| at > 0 && head.get(at - 1) == Some(&b'\r'));
-    Some(Known { host: host.filter(|_| clean)?, close })
+    Some(Known { host: host.filter(|_| clean)?, close, content_length })
 }
 
 /// A Host with a name in it (RFC 9112 3.2), and nothing that a list could be made of.
@@ -120,13 +171,14 @@ fn is_host(value: &str) -> bool {
     !value.is_empty() && !value.contains(',') && target::is_host(value.as_bytes())
 }
 
-/// Appends the head for the site: what belongs to this hop out, `changes` in, everything else as it came.
+/// Appends the request for the site: what belongs to this hop out, `changes` and `added` in, everything else as it came.
 pub fn write(
     out: &mut Vec<u8>,
     bytes: &[u8],
     request: &Plain<'_, '_>,
     changes: Option<&[(HeaderName, Change<'_>)]>,
     reserved: &[HeaderName],
+    added: &[(HeaderName, HeaderValue)],
 ) {
     let first_line = offset(bytes, request.lines.0.first().map_or(&[], |line| line.name.as_bytes()));
     // There is at least Host. What comes before the first line is the request line, which has been checked.
@@ -141,7 +193,11 @@ pub fn write(
             write_own(out, name.as_str(), value);
         }
     }
+    for (name, value) in added {
+        write_own(out, name.as_str(), value.as_bytes());
+    }
     out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(request.verb.body());
 }
 
 /// Whether a line of the visitor's ends here.
@@ -185,6 +241,15 @@ mod tests {
             ("GET / HTTP/1.1\r\nHost: a\r\nConnection:\r\nX_y: z\r\n\r\nGET", "plain"),
             ("GET / HTTP/1.1\r\nHost: a\r\n", "partial"),
             ("G", "partial"),
+            ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\na=bGET", "plain"),
+            ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", "plain"),
+            ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\na=b", "odd"),
+            ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\na=b", "odd"),
+            ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3, 3\r\n\r\na=b", "odd"),
+            ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +3\r\n\r\na=b", "odd"),
+            ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length:\r\n\r\n", "odd"),
+            ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\na=b", "odd"),
+            ("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\na=b", "odd"),
             ("POST / HTTP/1.1\r\nHost: a\r\n\r\n", "odd"),
             ("get / HTTP/1.1\r\nHost: a\r\n\r\n", "odd"),
             ("GET /#f HTTP/1.1\r\nHost: a\r\n\r\n", "odd"),
@@ -221,6 +286,10 @@ mod tests {
         assert_eq!((seen(&long), seen(&format!("{long}\r\n\r\n"))), ("strange", "odd"));
         let many = format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "x: y\r\n".repeat(MAX_LINES));
         assert_eq!(seen(&many), "strange");
+        for (length, expected) in [(MAX_BODY, "plain"), (MAX_BODY + 1, "odd")] {
+            let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
+            assert_eq!(seen(&(head + &"x".repeat(length))), expected, "{length}");
+        }
     }
 
     #[test]
@@ -233,7 +302,7 @@ mod tests {
         let peer = Peer::clear("192.0.2.7".parse().unwrap());
         let write = |changes: Option<&[_]>| {
             let mut out = Vec::new();
-            super::write(&mut out, request.as_bytes(), &plain, changes, &[HeaderName::from_static("x-own")]);
+            super::write(&mut out, request.as_bytes(), &plain, changes, &[HeaderName::from_static("x-own")], &[]);
             String::from_utf8(out).unwrap()
         };
         let host = Some(&b"Shop.Example"[..]);
