@@ -6,6 +6,7 @@
 FROM rust:1-bookworm AS build
 WORKDIR /src
 COPY Cargo.toml Cargo.lock build.rs ./
+COPY .cargo ./.cargo
 COPY src ./src
 # A binary needs no benches or examples; cargo only wants to know that they could be there.
 RUN sed -i '/^\[\[bench\]\]/,$d' Cargo.toml \

@@ -9,7 +9,9 @@
 //! | `after_commit` | It is on disk, and the visitor has no answer |
 //! | `taking_due` | A delivery is noted as under way, and not sent |
 //! | `before_mark_sent` | Graph has answered, and the verdict is not on disk |
-//! | `after_mark_sent` | The verdict is on disk, and the sender does not know |
+//! | `after_mark_sent` | The verdict is on disk, and nobody has heard of it |
+//!
+//! What is committed together passes all points that it is about.
 //!
 //! SQLite writes its log back by itself, inside a commit: no line of ours is in the middle of that. `tests/crash.rs` has the
 //! kernel end the process there.

@@ -32,7 +32,7 @@ const GRANTED: &str = "Cookie: cookieyes-consent=consentid:x,consent:yes,action:
 const VISITORS: usize = 8;
 const EVERY: Duration = Duration::from_millis(40);
 /// After this a round is over even if the point at which the process should die was not reached.
-const ROUND_AT_MOST: Duration = Duration::from_secs(3);
+const ROUND_AT_MOST: Duration = Duration::from_secs(10);
 /// Deliveries that failed often wait for up to two minutes.
 const BACKLOG_PATIENCE: Duration = Duration::from_secs(180);
 /// Where nobody listens.

@@ -1,7 +1,7 @@
 //! The disk fails under the running sidecar, or before it starts: every form is answered as always, and when the disk is
 //! well again everything is delivered, once, without a restart.
 //!
-//! `strace` makes the system calls fail: SQLite's writes are `pwrite64`, its syncs `fsync`.
+//! `strace` makes the system calls fail: SQLite's writes are `pwrite64`, its syncs `fsync` or `fdatasync`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "../examples/demo/graph.rs"]
@@ -141,10 +141,10 @@ fn a_disk_that_fails_for_a_while_costs_no_form_and_no_lead() {
         "pwrite64:error=EDQUOT",
         "pwrite64:error=EROFS",
         "pwrite64:error=EIO",
-        "fsync:error=EIO",
+        "fsync,fdatasync:error=EIO",
         // Only now and then: what fails in between must not be taken for stored.
         "pwrite64:error=ENOSPC:when=3+5",
-        "fsync:error=EIO:when=1+2",
+        "fsync,fdatasync:error=EIO:when=1+2",
     ] {
         let call = fault.split(':').next().unwrap();
         let strace =

@@ -15,11 +15,12 @@ use support::{PATIENCE, Process, Site, answer, decisions, form_post, run_args, w
 const GRANTED: &str = "Cookie: cookieyes-consent=consentid:x,consent:yes,action:yes,necessary:yes,advertisement:yes";
 
 /// One for every schema version. A new version adds its line here, and a file written by hand.
-const STORES: [&str; 4] = [
+const STORES: [&str; 5] = [
     include_str!("fixtures/store/v1.sql"),
     include_str!("fixtures/store/v2.sql"),
     include_str!("fixtures/store/v3.sql"),
     include_str!("fixtures/store/v4.sql"),
+    include_str!("fixtures/store/v5.sql"),
 ];
 
 fn stage(sql: &str) -> (tempfile::TempDir, Graph, Site) {

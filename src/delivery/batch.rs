@@ -23,12 +23,12 @@ const AHEAD_S: u64 = 60;
 impl Worker {
     /// Sends a batch; on a refusal it is searched for the culprits. Returns the end of the rest that must follow.
     pub async fn deliver(&mut self, config: &Config, pixel: &Pixel, due: Vec<Due>, moment: Moment) -> Option<Instant> {
-        let batch = self.give_up_the_hopeless(due, moment).await;
+        let batch = self.give_up_the_hopeless(due, moment);
         let test_code = self.test_code(pixel, moment.wall).await;
         let mut search = Search::new(batch);
         while let Some(group) = search.next_group() {
             if !self.keep_pace().await {
-                self.put_back(group.into_iter().chain(search.rest())).await;
+                self.put_back(group.into_iter().chain(search.rest()));
                 return Some(Instant::now() + Duration::from_secs(1));
             }
             let reply = self.send(config, pixel, &group, test_code.as_deref()).await;
@@ -36,17 +36,17 @@ impl Worker {
             match answer.class {
                 Class::Accepted => {
                     self.counts.delivered.fetch_add(group.len() as u64, Ordering::Relaxed);
-                    self.settle(group.iter().map(|due| settlement(due, Verdict::Delivered, answer)).collect()).await;
+                    self.settle(group.iter().map(|due| settlement(due, Verdict::Delivered, answer)).collect());
                     self.limit = self.limit.saturating_mul(2).min(MAX_EVENTS);
                     search.accepted();
                 }
                 Class::Payload => {
                     if let Some(culprit) = search.refused(group) {
-                        self.settle(vec![settlement(&culprit, self.refused(&culprit, answer), answer)]).await;
+                        self.settle(vec![settlement(&culprit, self.refused(&culprit, answer), answer)]);
                     }
                 }
                 Class::Transient { .. } | Class::Throttle | Class::Config => {
-                    let wait = self.put_off(&reply, &group, search.rest()).await;
+                    let wait = self.put_off(&reply, &group, search.rest());
                     return Some(Instant::now() + wait);
                 }
             }
@@ -108,8 +108,8 @@ impl Worker {
         (now.0 < first.0.saturating_add(millis(pixel.test_event_code_expires))).then(|| code.clone())
     }
 
-    pub async fn settle(&self, settlements: Vec<Settlement>) {
-        if let Err(error) = self.outbox.settle(settlements, (self.clock)().wall).await {
+    pub fn settle(&self, settlements: Vec<Settlement>) {
+        if let Err(error) = self.outbox.settle(settlements, (self.clock)().wall) {
             tracing::error!(%error, pixel = self.id, "what became of deliveries could not be recorded; they may be repeated");
         }
     }

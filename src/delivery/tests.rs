@@ -239,7 +239,7 @@ fn the_shutdown_waits_for_what_is_under_way_and_not_for_ever() {
     thread::sleep(Duration::from_millis(150));
     delivery.shutdown(Duration::from_secs(3));
     assert_eq!(stage.graph.events().len(), 1);
-    assert_eq!(stage.rows("delivered").len(), 1);
+    stage.wait_for("delivered", 1);
     stage.graph.fault(Fault::Delay(Duration::from_secs(8)));
     stage.admit([(2, lead())]);
     let delivery = stage.deliver();

@@ -19,7 +19,7 @@ const CLOCK_PAUSE: Duration = Duration::from_secs(600);
 impl Worker {
     /// Buries what is too old or was too long in doubt; returns the others. By a clock that has just leapt nothing is too
     /// old: if it was set wrong, it is set right again before anything is lost.
-    pub async fn give_up_the_hopeless(&self, due: Vec<Due>, moment: Moment) -> Vec<Due> {
+    pub fn give_up_the_hopeless(&self, due: Vec<Due>, moment: Moment) -> Vec<Due> {
         let (mut batch, mut hopeless) = (Vec::with_capacity(due.len()), Vec::new());
         for due in due {
             let verdict = match retry::given_up(due.event_time, due.in_doubt_since, moment) {
@@ -37,13 +37,13 @@ impl Worker {
             hopeless.push(settlement(&due, verdict, &Answer::none(false)));
         }
         if !hopeless.is_empty() {
-            self.settle(hopeless).await;
+            self.settle(hopeless);
         }
         batch
     }
 
     /// Settles a group that did not get through, and the `rest` of its batch that was not sent again; how long to wait.
-    pub async fn put_off(&mut self, reply: &Reply, group: &[Due], rest: Vec<Due>) -> Duration {
+    pub fn put_off(&mut self, reply: &Reply, group: &[Due], rest: Vec<Due>) -> Duration {
         let answer = &reply.answer;
         let wait = match answer.class {
             Class::Config => PROBE,
@@ -66,7 +66,7 @@ impl Worker {
         };
         let mut settlements: Vec<_> = group.iter().map(|due| settlement(due, verdict(due), answer)).collect();
         settlements.extend(unsent(rest, now, answer));
-        self.settle(settlements).await;
+        self.settle(settlements);
         self.counts.failed.fetch_add(1, Ordering::Relaxed);
         if transient {
             self.limit = (group.len() / 2).max(1);
@@ -85,9 +85,9 @@ impl Worker {
     }
 
     /// The shutdown came before these were sent.
-    pub async fn put_back(&mut self, rest: impl Iterator<Item = Due>) {
+    pub fn put_back(&mut self, rest: impl Iterator<Item = Due>) {
         let now = self.look().steady;
-        self.settle(unsent(rest, now, &Answer::none(false)).collect()).await;
+        self.settle(unsent(rest, now, &Answer::none(false)).collect());
     }
 
     /// The culprit of a refusal.

@@ -1,5 +1,6 @@
 //! One pixel: takes all that waits while a request is in flight, sends it, settles it, and rests when it must.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,8 +11,7 @@ use super::DeliveryCounts;
 use super::pace::Pace;
 use crate::clock::{Moment, Reading, Timekeeper};
 use crate::config::Config;
-use crate::exchange::UnixMillis;
-use crate::outbox::{Order, Outbox, Wanted};
+use crate::outbox::{Due, Order, Outbox, StoreError, Wanted};
 
 /// Events per request at most, by Meta's rule.
 pub const MAX_EVENTS: usize = 1000;
@@ -56,14 +56,12 @@ pub struct Worker {
 impl Worker {
     /// Runs until the pixel is gone from the configuration or the shutdown is over.
     pub async fn run(mut self) {
-        let mut news = self.outbox.news();
         loop {
             // A new configuration may have brought a new token, perhaps while the old one was being refused.
             if self.config.has_changed().unwrap_or(false) {
                 self.rest = None;
             }
             let config = Arc::clone(&self.config.borrow_and_update());
-            news.mark_unchanged();
             let Some(pixel) = config.pixels.iter().find(|pixel| pixel.id == self.id) else { return };
             let stopping = *self.stop.borrow();
             if stopping.is_some_and(|deadline| deadline <= Instant::now()) {
@@ -82,18 +80,19 @@ impl Worker {
                 continue;
             }
             self.rest = None;
-            let moment = self.look();
+            let now = self.look().steady;
             // Who refuses the token is asked with one lead, not with the hashes of all who wait.
             let (order, limit) = if self.paused { (Order::Newest, 1) } else { (config.delivery.order, self.limit) };
-            let wanted = Wanted { pixel: self.id.clone(), now: moment.steady, limit, max_bytes: MAX_BYTES, order };
-            match self.outbox.due(wanted).await {
+            let wanted = Wanted { pixel: self.id.clone(), now, limit, max_bytes: MAX_BYTES, order };
+            match self.next(wanted, stopping.is_some()).await {
                 Ok(due) if due.is_empty() => {
                     if stopping.is_some() {
                         return;
                     }
-                    self.sleep(&mut news, moment.steady).await;
                 }
                 Ok(due) => {
+                    // It may have been a long wait.
+                    let moment = self.look();
                     self.rest = self.deliver(&config, pixel, due, moment).await;
                     self.failures = if self.rest.is_some() { self.failures.saturating_add(1) } else { 0 };
                 }
@@ -114,15 +113,23 @@ impl Worker {
         self.time.look((self.clock)())
     }
 
-    async fn sleep(&mut self, news: &mut watch::Receiver<u64>, now: UnixMillis) {
-        let next = self.outbox.next_due(&self.id, now).await.ok().flatten();
-        let wait = next.map_or(LOOK, |next| Duration::from_millis(next.0.saturating_sub(now.0)).min(LOOK));
+    /// What is due, or nothing when there is a reason to look around first. What was asked for is always waited for: it is
+    /// handed out once.
+    async fn next(&mut self, wanted: Wanted, stopping: bool) -> Result<Vec<Due>, StoreError> {
+        let outbox = self.outbox.clone();
+        let mut due = pin!(outbox.due(wanted));
+        // A copy, so that a new configuration is new to the next round as well, whatever comes of this one.
+        let mut config = self.config.clone();
         tokio::select! {
-            () = tokio::time::sleep(wait) => {}
-            Ok(()) = news.changed() => {}
-            Ok(()) = self.config.changed() => {}
-            Ok(()) = self.stop.changed() => {}
+            biased;
+            due = &mut due => return due,
+            () = tokio::time::sleep(LOOK), if !stopping => {}
+            Ok(()) = config.changed(), if !stopping => {}
+            Ok(()) = self.stop.changed(), if !stopping => {}
+            () = std::future::ready(()), if stopping => {}
         }
+        outbox.wait_no_longer(&self.id);
+        due.await
     }
 
     /// Waits until the next request may go; `false` when the shutdown comes first.

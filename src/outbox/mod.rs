@@ -4,6 +4,7 @@
 //! [`Store`] (`writer`); everybody else holds an [`Outbox`] and talks to it through a channel.
 
 mod admission;
+mod asks;
 mod error;
 mod held;
 pub mod inspect;
@@ -15,6 +16,7 @@ mod sqlite;
 mod store;
 #[cfg(test)]
 mod tests;
+mod turn;
 mod url;
 mod verdict;
 mod writer;
@@ -25,7 +27,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
 use crate::exchange::UnixMillis;
 use crate::metrics::{Sample, counters};
@@ -77,7 +79,6 @@ const QUEUE: usize = 1024;
 pub struct Outbox {
     commands: SyncSender<Command>,
     counts: Arc<OutboxCounts>,
-    news: watch::Receiver<u64>,
     secret: [u8; 32],
     shared: bool,
     thread: Arc<Mutex<Option<JoinHandle<()>>>>,
@@ -91,15 +92,14 @@ impl Outbox {
     pub fn start(mut store: Box<dyn Store>) -> Result<Self, StoreError> {
         let (commands, receiver): (_, Receiver<Command>) = sync_channel(QUEUE);
         let counts = Arc::new(OutboxCounts::default());
-        let (sender, news) = watch::channel(0);
         let secret = store.secret()?;
         let shared = store.is_shared();
-        let writer = Writer::new(store, Arc::clone(&counts), sender);
+        let writer = Writer::new(store, Arc::clone(&counts));
         let thread = std::thread::Builder::new()
             .name("outbox".into())
             .spawn(move || writer.run(&receiver))
             .map_err(StoreError::Thread)?;
-        Ok(Self { commands, counts, news, secret, shared, thread: Arc::new(Mutex::new(Some(thread))) })
+        Ok(Self { commands, counts, secret, shared, thread: Arc::new(Mutex::new(Some(thread))) })
     }
 
     /// Opens the store at an address. `local`: the file that stands in for a shared one while that is away, and after how
@@ -146,8 +146,9 @@ impl Outbox {
         self.ask_blocking(|reply| Command::Admit { admissions, reply })
     }
 
-    /// Deliveries of one pixel that are due. An event-only one comes alone, and only when nothing else is due. They are not
-    /// handed out again until settled.
+    /// Deliveries of one pixel that are due; waits until there are any. An event-only one comes alone, and only when nothing
+    /// else is due. They are not handed out again until settled, so whoever asks must wait for the answer;
+    /// [`Outbox::wait_no_longer`] brings it about.
     ///
     /// # Errors
     /// When the store cannot be read, or cannot note that they are on their way.
@@ -155,22 +156,19 @@ impl Outbox {
         self.ask(|reply| Command::Due { wanted, reply }).await
     }
 
-    /// When the next delivery of a pixel is due; `None` when nothing waits.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn next_due(&self, pixel: &str, now: UnixMillis) -> Result<Option<UnixMillis>, StoreError> {
-        let pixel = pixel.to_owned();
-        self.ask(|reply| Command::NextDue { pixel, now, reply }).await
+    /// Who waits for deliveries of this pixel gets an answer, be it none.
+    pub fn wait_no_longer(&self, pixel: &str) {
+        // Without a thread nobody waits.
+        drop(self.commands.send(Command::WaitNoLonger { pixel: pixel.to_owned() }));
     }
 
-    /// Records what became of deliveries, in one transaction. What the store refuses is kept and written later; until
-    /// then the deliveries are not handed out again.
+    /// Records what became of deliveries, together with the next submissions or in a moment. What the store refuses is kept
+    /// and written later; until it is written the deliveries are not handed out again.
     ///
     /// # Errors
     /// When the store has ended.
-    pub async fn settle(&self, settlements: Vec<Settlement>, now: UnixMillis) -> Result<(), StoreError> {
-        self.ask(|reply| Command::Settle { settlements, now, reply }).await
+    pub fn settle(&self, settlements: Vec<Settlement>, now: UnixMillis) -> Result<(), StoreError> {
+        self.commands.send(Command::Settle { settlements, now }).map_err(|_| StoreError::Gone)
     }
 
     /// When a label (a test event code) was first used, remembered over restarts.
@@ -244,12 +242,6 @@ impl Outbox {
         let (reply, answer) = oneshot::channel();
         self.commands.send(command(reply)).map_err(|_| StoreError::Gone)?;
         answer.await.map_err(|_| StoreError::Gone)?
-    }
-
-    /// A receiver that changes whenever new deliveries were committed or an operator asked for a retry.
-    #[must_use]
-    pub fn news(&self) -> watch::Receiver<u64> {
-        self.news.clone()
     }
 
     /// Writes what waits in memory and ends the writer thread. Other handles get [`StoreError::Gone`] from then on.

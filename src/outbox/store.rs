@@ -1,6 +1,7 @@
 //! What every kind of store can do. The writer's thread owns one and calls it, one thing at a time; what is promised here
 //! is tested against each kind by the same tests (`tests::contract`).
 
+use super::turn::{Done, Turn, one_by_one};
 use super::{Admission, Admitted, Choice, Due, Held, Holding, PageRow, Released, Settlement, StoreError, Tie, Wanted};
 use crate::exchange::UnixMillis;
 
@@ -27,6 +28,11 @@ pub trait Store: Send {
 
     /// When the next delivery of a pixel is due that nobody has on its way.
     fn next_due(&mut self, pixel: &str, now: UnixMillis) -> Result<Option<UnixMillis>, StoreError>;
+
+    /// Several of these in one step, where the store can; one that fails does not fail the others.
+    fn turn(&mut self, turn: &Turn<'_>) -> Done {
+        one_by_one(self, turn)
+    }
 
     /// Records what became of deliveries.
     fn settle(&mut self, settlements: &[Settlement], now: UnixMillis) -> Result<(), StoreError>;

@@ -1,4 +1,5 @@
-//! The thread that owns the store. It does one thing at a time, so that no write waits for another.
+//! The thread that owns the store. It does one thing at a time, so that no write waits for another; submissions, verdicts
+//! and deliveries that are due at the same moment are one thing (`turn`).
 //!
 //! When the store refuses (disk full, locked, broken), admissions wait in a bounded memory and settlements wait with
 //! them; both are tried again every second, without a restart.
@@ -7,11 +8,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
+use std::{iter, mem};
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
+use super::asks::{Ask, Asks};
 use super::pages::{PageRow, Unwritten};
 use super::ring::Ring;
+use super::turn::Turn;
 use super::{
     Admission, Admitted, Choice, Due, Held, Holding, OutboxCounts, Released, Settlement, Store, StoreError, Tie,
     Verdict, Wanted,
@@ -23,6 +27,9 @@ use crate::exchange::UnixMillis;
 const TICK: Duration = Duration::from_secs(1);
 /// How often old rows are swept.
 const SWEEP: Duration = Duration::from_secs(60);
+/// How long verdicts wait for a submission to be committed with. A crash in that time sends the events again under their
+/// ids, as one during the request does, which takes longer.
+const LINGER: Duration = Duration::from_millis(20);
 /// Admissions tried again in one transaction.
 const BATCH: usize = 32;
 
@@ -35,8 +42,8 @@ pub type Answer<T> = SyncSender<Result<T, StoreError>>;
 pub enum Command {
     Admit { admissions: Vec<Admission>, reply: Answer<Vec<Admitted>> },
     Due { wanted: Wanted, reply: Reply<Vec<Due>> },
-    NextDue { pixel: String, now: UnixMillis, reply: Reply<Option<UnixMillis>> },
-    Settle { settlements: Vec<Settlement>, now: UnixMillis, reply: Reply<()> },
+    WaitNoLonger { pixel: String },
+    Settle { settlements: Vec<Settlement>, now: UnixMillis },
     FirstUse { label: String, now: UnixMillis, reply: Reply<UnixMillis> },
     Pages { reply: Answer<Vec<PageRow>> },
     Hold { held: Box<Held>, reply: Answer<Holding> },
@@ -50,9 +57,13 @@ pub enum Command {
 pub struct Writer {
     store: Box<dyn Store>,
     counts: Arc<OutboxCounts>,
-    news: watch::Sender<u64>,
-    ring: Ring,
+    /// What has come since the last turn, with who waits for it.
+    arrived: Vec<(Vec<Admission>, Answer<Vec<Admitted>>)>,
+    asks: Asks,
     unsettled: Vec<(Settlement, UnixMillis)>,
+    /// When these are written at the latest. `None`: they were refused, and are tried again in time.
+    settle_at: Option<Instant>,
+    ring: Ring,
     /// Pages to be remembered.
     unwritten: Unwritten,
     /// It refuses, and that has been said.
@@ -60,9 +71,18 @@ pub struct Writer {
 }
 
 impl Writer {
-    pub fn new(store: Box<dyn Store>, counts: Arc<OutboxCounts>, news: watch::Sender<u64>) -> Self {
-        let (ring, unsettled, unwritten) = (Ring::default(), Vec::new(), Unwritten::default());
-        let mut writer = Self { store, counts, news, ring, unsettled, unwritten, refusing: false };
+    pub fn new(store: Box<dyn Store>, counts: Arc<OutboxCounts>) -> Self {
+        let mut writer = Self {
+            store,
+            counts,
+            arrived: Vec::new(),
+            asks: Asks::default(),
+            unsettled: Vec::new(),
+            settle_at: None,
+            ring: Ring::default(),
+            unwritten: Unwritten::default(),
+            refusing: false,
+        };
         // What an earlier run left is known from the first moment.
         writer.gauge();
         writer
@@ -71,12 +91,17 @@ impl Writer {
     pub fn run(mut self, commands: &Receiver<Command>) {
         let (mut ticked, mut swept) = (Instant::now(), Instant::now());
         let mut clock = Timekeeper::new(Reading::now());
-        loop {
-            match commands.recv_timeout(TICK.saturating_sub(ticked.elapsed())) {
-                Ok(Command::Close) | Err(RecvTimeoutError::Disconnected) => break,
-                Ok(command) => self.serve(command),
+        let mut open = true;
+        while open {
+            let next = self.settle_at.into_iter().chain(self.asks.next()).chain(ticked.checked_add(TICK)).min();
+            let wait = next.unwrap_or(ticked).saturating_duration_since(Instant::now());
+            match commands.recv_timeout(wait) {
+                // What has come meanwhile is done together with it.
+                Ok(first) => open = iter::once(first).chain(commands.try_iter()).all(|command| self.serve(command)),
+                Err(RecvTimeoutError::Disconnected) => open = false,
                 Err(RecvTimeoutError::Timeout) => {}
             }
+            self.take_turn(!open);
             if ticked.elapsed() >= TICK {
                 ticked = Instant::now();
                 self.tick();
@@ -94,42 +119,103 @@ impl Writer {
         }
     }
 
-    // A caller that has stopped waiting for its answer needs none.
-    fn serve(&mut self, command: Command) {
+    /// `false`: it was the last command. A caller that has stopped waiting for its answer needs none.
+    fn serve(&mut self, command: Command) -> bool {
         match command {
-            Command::Admit { admissions, reply } => drop(reply.send(self.admit(admissions))),
-            Command::Due { wanted, reply } => {
-                let due = self.store.take_due(&wanted);
-                self.notice("handing out deliveries", &due);
-                drop(reply.send(due));
+            Command::Admit { admissions, reply } => self.arrived.push((admissions, reply)),
+            Command::Due { wanted, reply } => self.asks.add(Ask::new(wanted, reply)),
+            Command::WaitNoLonger { pixel } => {
+                self.take_turn(false);
+                self.asks.dismiss(&pixel);
             }
-            Command::NextDue { pixel, now, reply } => drop(reply.send(self.store.next_due(&pixel, now))),
-            Command::Settle { settlements, now, reply } => {
+            Command::Settle { settlements, now } => {
+                let waits = settlements.iter().any(|one| matches!(one.verdict, Verdict::Retry { .. }));
+                let at = if waits { Some(Instant::now()) } else { Instant::now().checked_add(LINGER) };
+                self.settle_at = self.settle_at.into_iter().chain(at).min();
                 self.unsettled.extend(settlements.into_iter().map(|settlement| (settlement, now)));
-                self.write_settlements();
-                drop(reply.send(Ok(())));
             }
             Command::FirstUse { label, now, reply } => drop(reply.send(self.store.first_use(&label, now))),
             Command::Pages { reply } => drop(reply.send(self.store.pages())),
             Command::Hold { held, reply } => {
+                self.take_turn(false);
                 let holding = self.store.hold(&held, UnixMillis::now());
                 self.notice("holding a submission", &holding);
                 drop(reply.send(holding));
             }
             Command::Choose { choice, reply } => {
+                self.take_turn(false);
                 let released = self.store.choose(choice, UnixMillis::now());
                 let admitted = released.iter().flatten().filter(|one| one.admitted.is_some()).count();
                 if admitted > 0 {
                     self.counts.committed.fetch_add(admitted as u64, Ordering::Relaxed);
-                    self.tell();
+                    self.asks.news();
                 }
                 self.notice("ending the wait of submissions", &released);
                 drop(reply.send(released));
             }
             Command::HeldBrowsers { reply } => drop(reply.send(self.store.held_browsers())),
-            Command::Withdraw { ties, reply } => drop(reply.send(self.withdraw(&ties))),
+            Command::Withdraw { ties, reply } => {
+                // What Meta has is known before anything is said to be withdrawn.
+                self.take_turn(true);
+                drop(reply.send(self.withdraw(&ties)));
+            }
             Command::KeepPage(row) => self.unwritten.add(row),
-            Command::Close => {}
+            Command::Close => return false,
+        }
+        true
+    }
+
+    /// All that is to be done now, in one step. Verdicts wait a moment for a submission, to be committed with it; not if
+    /// they are to be settled now.
+    fn take_turn(&mut self, settle: bool) {
+        let (counted, admissions): (Vec<_>, Vec<_>) = mem::take(&mut self.arrived)
+            .into_iter()
+            .map(|(admissions, reply)| ((admissions.len(), reply), admissions))
+            .unzip();
+        let mut admissions = admissions.concat();
+        let settle = settle || !admissions.is_empty() || self.settle_at.is_some_and(|at| at <= Instant::now());
+        let unsettled = self.unsettled.iter().filter(|_| settle && self.settle_at.is_some());
+        let settlements: Vec<_> = unsettled.map(|(settlement, _)| settlement.clone()).collect();
+        let asks = self.asks.that_look(&admissions);
+        if admissions.is_empty() && settlements.is_empty() && asks.is_empty() {
+            return;
+        }
+        let now = UnixMillis::now();
+        let newest = if admissions.is_empty() { UnixMillis(0) } else { now };
+        let wanted: Vec<_> = asks.iter().map(|ask| ask.wanted(newest)).collect();
+        let done = self.store.turn(&Turn {
+            settlements: &settlements,
+            settled: self.unsettled.last().map_or(now, |(_, at)| *at),
+            admissions: &admissions,
+            now,
+            wanted: &wanted,
+        });
+        if !settlements.is_empty() {
+            self.settled(&settlements, &done.settled);
+        }
+        if !admissions.is_empty() {
+            self.count_admitted(&done.admitted);
+        }
+        let mut admitted = done.admitted.map(Vec::into_iter).map_err(|error| error.to_string());
+        for (count, reply) in counted {
+            let answer = match &mut admitted {
+                Ok(admitted) => Ok(admitted.take(count).collect()),
+                Err(cause) => Err(self.keep(admissions.drain(..count.min(admissions.len())).collect(), cause.clone())),
+            };
+            drop(reply.send(answer));
+        }
+        for ((ask, wanted), due) in asks.into_iter().zip(&wanted).zip(done.due) {
+            self.notice("handing out deliveries", &due);
+            match due {
+                Ok(due) if due.is_empty() => match self.store.next_due(&wanted.pixel, wanted.now) {
+                    Ok(next) => {
+                        let wait = next.map(|next| Duration::from_millis(next.0.saturating_sub(wanted.now.0)));
+                        self.asks.wait(ask, wait);
+                    }
+                    Err(error) => ask.answer(Err(error)),
+                },
+                due => ask.answer(due),
+            }
         }
     }
 
@@ -150,77 +236,75 @@ impl Writer {
         Ok(withdrawn)
     }
 
-    fn admit(&mut self, admissions: Vec<Admission>) -> Result<Vec<Admitted>, StoreError> {
-        let cause = match self.try_admit(&admissions) {
-            Ok(admitted) => return Ok(admitted),
-            Err(error) => error.to_string(),
-        };
+    /// Leads that the store has refused.
+    fn keep(&mut self, admissions: Vec<Admission>, cause: String) -> StoreError {
         match self.ring.put(admissions) {
             Ok(()) => {
                 self.counts.ring.store(self.ring.len() as u64, Ordering::Relaxed);
-                Err(StoreError::Kept { cause })
+                StoreError::Kept { cause }
             }
             Err(lost) => {
                 self.counts.lost.fetch_add(lost.len() as u64, Ordering::Relaxed);
-                Err(StoreError::Full { cause })
+                StoreError::Full { cause }
             }
         }
     }
 
-    fn try_admit(&mut self, admissions: &[Admission]) -> Result<Vec<Admitted>, StoreError> {
-        let admitted = self.store.admit(admissions, UnixMillis::now());
-        match &admitted {
+    fn count_admitted(&mut self, admitted: &Result<Vec<Admitted>, StoreError>) {
+        match admitted {
             Ok(admitted) => {
                 self.works_again();
                 let new = admitted.iter().filter(|one| matches!(one, Admitted::New { .. })).count() as u64;
                 self.counts.committed.fetch_add(new, Ordering::Relaxed);
                 self.counts.duplicates.fetch_add(admitted.len() as u64 - new, Ordering::Relaxed);
-                if new > 0 {
-                    self.tell();
-                }
             }
             Err(error) => {
                 self.counts.refused.fetch_add(1, Ordering::Relaxed);
                 self.complain("storing leads", error);
             }
         }
-        admitted
+    }
+
+    /// What the store refuses is tried again, in vain or not, until the process ends.
+    fn settled(&mut self, settlements: &[Settlement], result: &Result<(), StoreError>) {
+        self.settle_at = None;
+        match result {
+            Ok(()) => {
+                self.unsettled.clear();
+                self.works_again();
+                if settlements.iter().any(|settlement| matches!(settlement.verdict, Verdict::Retry { .. })) {
+                    self.asks.news();
+                }
+            }
+            Err(error) => self.complain("recording deliveries (tried again)", error),
+        }
     }
 
     fn tick(&mut self) {
         while self.ring.len() > 0 {
             let batch = self.ring.first(BATCH);
-            if self.try_admit(&batch).is_err() {
+            let admitted = self.store.admit(&batch, UnixMillis::now());
+            self.count_admitted(&admitted);
+            if admitted.is_err() {
                 break;
             }
+            self.asks.news();
             self.ring.forget(batch.len());
             tracing::info!(leads = batch.len(), "the store takes writes again: leads from memory are on disk");
         }
         self.counts.ring.store(self.ring.len() as u64, Ordering::Relaxed);
-        self.write_settlements();
+        if !self.unsettled.is_empty() && self.settle_at.is_none() {
+            self.settle_at = Some(Instant::now());
+            self.take_turn(false);
+        }
         let written = self.unwritten.write(&mut *self.store);
         self.notice("remembering pages", &written);
         let tended = self.store.tend(UnixMillis::now());
         self.notice("looking for changes", &tended);
         if tended.unwrap_or(false) {
-            self.tell();
+            self.asks.news();
         }
         self.gauge();
-    }
-
-    fn write_settlements(&mut self) {
-        let Some((_, now)) = self.unsettled.last() else { return };
-        let settlements: Vec<_> = self.unsettled.iter().map(|(settlement, _)| settlement.clone()).collect();
-        match self.store.settle(&settlements, *now) {
-            Ok(()) => {
-                self.unsettled.clear();
-                self.works_again();
-                if settlements.iter().any(|settlement| matches!(settlement.verdict, Verdict::Retry { .. })) {
-                    self.tell();
-                }
-            }
-            Err(error) => self.complain("recording deliveries (tried again)", &error),
-        }
     }
 
     fn gauge(&mut self) {
@@ -237,10 +321,6 @@ impl Writer {
             self.counts.local.store(stand_in.pending, Ordering::Relaxed);
             self.counts.away.store(stand_in.in_use.into(), Ordering::Relaxed);
         }
-    }
-
-    fn tell(&self) {
-        self.news.send_modify(|news| *news = news.wrapping_add(1));
     }
 
     /// Once, until the store takes something again: a full disk must not be filled with words about it.

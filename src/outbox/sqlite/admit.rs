@@ -32,7 +32,7 @@ pub fn one(
     now: UnixMillis,
 ) -> rusqlite::Result<Admitted> {
     let print = admission.fingerprint.as_slice();
-    if let Some(event_id) = seen(transaction, print, now)? {
+    if let Some(event_id) = seen(transaction, admission, now)? {
         return Ok(Admitted::Duplicate { event_id });
     }
     let oldest = oldest(now);
@@ -50,7 +50,9 @@ pub fn one(
         wanted = owners.is_empty().then_some(supplied.id.as_str());
     }
     let event_id = store(transaction, admission, wanted, parking, now)?;
-    remember(transaction, print, &event_id, now)?;
+    if event_id != admission.fallback_event_id {
+        remember(transaction, print, &event_id, now)?;
+    }
     let supplied_id_was_taken = admission.supplied.as_ref().is_some_and(|supplied| supplied.id != event_id);
     if let Some(supplied) = &admission.supplied {
         transaction
@@ -65,11 +67,16 @@ fn oldest(now: UnixMillis) -> i64 {
     millis(now) - i64::try_from(SEEN_FOR.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// The id under which a submission went out, if it is remembered.
-pub fn seen(transaction: &Transaction<'_>, print: &[u8], now: UnixMillis) -> rusqlite::Result<Option<String>> {
+/// The id under which a submission went out, if it is remembered: by the event itself, if that has the id which derives from
+/// the submission, or else by a row of its own.
+pub fn seen(transaction: &Transaction<'_>, admission: &Admission, now: UnixMillis) -> rusqlite::Result<Option<String>> {
+    let Admission { fingerprint, fallback_event_id: fallback, .. } = admission;
     transaction
-        .prepare_cached("SELECT event_id FROM submission WHERE fingerprint = ?1 AND seen > ?2")?
-        .query_row(params![print, oldest(now)], |row| row.get(0))
+        .prepare_cached(
+            "SELECT event_id FROM event WHERE event_id = ?1 AND fingerprint = ?2 AND seen > ?3
+             UNION ALL SELECT event_id FROM submission WHERE fingerprint = ?2 AND seen > ?3",
+        )?
+        .query_row(params![fallback, fingerprint.as_slice(), oldest(now)], |row| row.get(0))
         .optional()
 }
 
@@ -89,15 +96,19 @@ fn store(
     parking: bool,
     now: UnixMillis,
 ) -> rusqlite::Result<String> {
-    let Admission { fallback_event_id: fallback, event_name, event_only, body, .. } = admission;
+    let Admission { fallback_event_id: fallback, event_name, event_only, .. } = admission;
+    // What nobody is to get is not kept.
+    let (body, ties) =
+        if admission.pixels.is_empty() { ("", [].as_slice()) } else { (&*admission.body, &*admission.ties) };
     let time = i64::try_from(admission.event_time).unwrap_or(i64::MAX);
     let mut insert = transaction.prepare_cached(
-        "INSERT INTO event (event_id, event_name, event_time, event_only, body) VALUES (?1, ?2, ?3, ?4, ?5)
-         ON CONFLICT (event_name, event_id) DO NOTHING",
+        "INSERT INTO event (event_id, event_name, event_time, event_only, body, fingerprint, seen)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (event_id, event_name) DO NOTHING",
     )?;
     let mut event_id = wanted.unwrap_or(fallback).to_owned();
     let mut number = if wanted.is_some() { 1_u32 } else { 2 };
-    while insert.execute(params![event_id, event_name, time, event_only, &**body])? == 0 {
+    let (print, seen) = (admission.fingerprint.as_slice(), millis(now));
+    while insert.execute(params![event_id, event_name, time, event_only, body, print, seen])? == 0 {
         event_id = if number == 1 { fallback.clone() } else { format!("{fallback}-{number}") };
         number += 1;
     }
@@ -111,7 +122,7 @@ fn store(
     }
     let mut insert =
         transaction.prepare_cached("INSERT INTO tie (tie, event) VALUES (?1, ?2) ON CONFLICT DO NOTHING")?;
-    for tie in &admission.ties {
+    for tie in ties {
         insert.execute(params![tie.as_slice(), event])?;
     }
     if parking {

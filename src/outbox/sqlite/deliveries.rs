@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, Row, Transaction, TransactionBehavior, params};
 
 use super::admit::millis;
 use crate::exchange::UnixMillis;
@@ -17,16 +17,26 @@ pub fn take_due(connection: &mut Connection, in_flight: &HashSet<i64>, wanted: &
         return Ok(due);
     }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    {
-        let mut note = transaction
-            .prepare_cached("UPDATE delivery SET in_doubt_since = ?2 WHERE id = ?1 AND in_doubt_since IS NULL")?;
-        for delivery in &due {
-            note.execute(params![delivery.id, millis(wanted.now)])?;
-        }
-    }
+    note(&transaction, &due, wanted)?;
     transaction.commit()?;
     failpoint::pass("taking_due");
     Ok(due)
+}
+
+/// The same within a transaction.
+pub fn take(transaction: &Transaction<'_>, in_flight: &HashSet<i64>, wanted: &Wanted) -> rusqlite::Result<Vec<Due>> {
+    let due = pick(transaction, in_flight, wanted)?;
+    note(transaction, &due, wanted)?;
+    Ok(due)
+}
+
+fn note(transaction: &Transaction<'_>, due: &[Due], wanted: &Wanted) -> rusqlite::Result<()> {
+    let mut note = transaction
+        .prepare_cached("UPDATE delivery SET in_doubt_since = ?2 WHERE id = ?1 AND in_doubt_since IS NULL")?;
+    for delivery in due {
+        note.execute(params![delivery.id, millis(wanted.now)])?;
+    }
+    Ok(())
 }
 
 /// The index gives this order and the opposite one, so that of a long backlog no more is read than is handed out.
@@ -85,21 +95,20 @@ pub fn next_due(
     pixel: &str,
     now: UnixMillis,
 ) -> rusqlite::Result<Option<UnixMillis>> {
-    let latest = millis(now).saturating_add(i64::try_from(MAX_WAIT.as_millis()).unwrap_or(i64::MAX));
-    let first = |of: &str| -> rusqlite::Result<Option<i64>> {
-        let mut select = connection.prepare_cached(&format!(
-            "SELECT id, due_at FROM delivery WHERE pixel = ?1 AND state = 'pending' AND due_at {of} ?2 ORDER BY due_at"
-        ))?;
-        let mut rows = select.query(params![pixel, latest])?;
-        while let Some(row) = rows.next()? {
-            if !in_flight.contains(&row.get(0)?) {
-                return row.get(1).map(Some);
-            }
+    let now = millis(now);
+    let latest = now.saturating_add(i64::try_from(MAX_WAIT.as_millis()).unwrap_or(i64::MAX));
+    let mut select = connection.prepare_cached(
+        "SELECT id, due_at FROM delivery INDEXED BY delivery_newest WHERE pixel = ?1 AND state = 'pending'",
+    )?;
+    let mut rows = select.query(params![pixel])?;
+    let mut next: Option<i64> = None;
+    while let Some(row) = rows.next()? {
+        if !in_flight.contains(&row.get(0)?) {
+            let due_at: i64 = row.get(1)?;
+            let due_at = if due_at > latest { now } else { due_at };
+            next = Some(next.map_or(due_at, |next| next.min(due_at)));
         }
-        Ok(None)
-    };
-    // One that waits its turn must not hide one that only seems to.
-    let next = first("<=")?.into_iter().chain(first(">")?.map(|_| millis(now))).min();
+    }
     Ok(next.map(|due_at| UnixMillis(u64::try_from(due_at).unwrap_or_default())))
 }
 
@@ -116,7 +125,7 @@ pub fn settle(connection: &mut Connection, settlements: &[Settlement], now: Unix
 }
 
 /// Of a delivery that has ended meanwhile (withdrawn, expired), only that Meta has it is news: the ledger keeps why it ended.
-fn settle_one(transaction: &Transaction<'_>, settlement: &Settlement, now: UnixMillis) -> rusqlite::Result<()> {
+pub fn settle_one(transaction: &Transaction<'_>, settlement: &Settlement, now: UnixMillis) -> rusqlite::Result<()> {
     let Settlement { id, verdict, code, subcode, fbtrace_id } = settlement;
     let (state, reason) = match verdict {
         Verdict::Delivered => ("delivered", None),
@@ -161,15 +170,18 @@ fn settle_one(transaction: &Transaction<'_>, settlement: &Settlement, now: UnixM
 
 /// Contact hashes go as soon as no pixel waits for them. A dead delivery keeps them for a while, for a retry by hand.
 pub fn erase_unneeded(transaction: &Transaction<'_>, delivery: i64) -> rusqlite::Result<()> {
-    let event: Option<i64> = transaction
-        .prepare_cached("SELECT event FROM delivery WHERE id = ?1")?
-        .query_row(params![delivery], |row| row.get(0))
-        .optional()?;
-    let Some(event) = event else { return Ok(()) };
-    let is_needed: bool = transaction
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM delivery WHERE event = ?1 AND state IN ('pending', 'dead'))")?
-        .query_row(params![event], |row| row.get(0))?;
-    if is_needed { Ok(()) } else { erase(transaction, event) }
+    let erased = transaction
+        .prepare_cached(
+            "UPDATE event SET body = '' WHERE id = (SELECT event FROM delivery WHERE id = ?1) AND body <> ''
+             AND NOT EXISTS (SELECT 1 FROM delivery WHERE event = event.id AND state IN ('pending', 'dead'))",
+        )?
+        .execute(params![delivery])?;
+    if erased > 0 {
+        transaction
+            .prepare_cached("DELETE FROM tie WHERE event = (SELECT event FROM delivery WHERE id = ?1)")?
+            .execute(params![delivery])?;
+    }
+    Ok(())
 }
 
 /// The event's body, and by what its browser could be known.

@@ -21,7 +21,7 @@ pub fn hold(connection: &mut Connection, held: &Held, now: UnixMillis) -> rusqli
     let print = admission.fingerprint.as_slice();
     let first = "SELECT coalesce(supplied_id, fallback) FROM held WHERE fingerprint = ?1";
     let waiting = transaction.prepare_cached(first)?.query_row(params![print], |row| row.get(0)).optional()?;
-    if let Some(event_id) = waiting.map_or_else(|| admit::seen(&transaction, print, now), |id| Ok(Some(id)))? {
+    if let Some(event_id) = waiting.map_or_else(|| admit::seen(&transaction, admission, now), |id| Ok(Some(id)))? {
         return Ok(Holding::Duplicate { event_id });
     }
     let count: i64 = transaction.prepare_cached("SELECT count(*) FROM held")?.query_row([], |row| row.get(0))?;
@@ -110,11 +110,6 @@ pub fn forget(connection: &mut Connection, fingerprint: &[u8; 32]) -> rusqlite::
 /// The browsers that something waits for.
 pub fn browsers(connection: &Connection) -> rusqlite::Result<Vec<[u8; 32]>> {
     connection.prepare("SELECT DISTINCT browser FROM held")?.query_map([], |row| row.get(0))?.collect()
-}
-
-/// How many wait.
-pub fn count(connection: &Connection) -> rusqlite::Result<i64> {
-    connection.prepare_cached("SELECT count(*) FROM held")?.query_row([], |row| row.get(0))
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Held> {

@@ -55,8 +55,8 @@ impl Leaps {
             transaction.execute(&update, params![by, self.began])?;
         }
         let seconds = by / 1000;
-        let moved = "UPDATE event SET event_time = max(0, event_time + ?1) WHERE id > ?2";
-        transaction.execute(moved, params![seconds, self.last_before])?;
+        let moved = "UPDATE event SET event_time = max(0, event_time + ?1), seen = seen + ?3 WHERE id > ?2";
+        transaction.execute(moved, params![seconds, self.last_before, by])?;
         let moved = "UPDATE delivery SET event_time = max(0, event_time + ?1) WHERE event > ?2";
         transaction.execute(moved, params![seconds, self.last_before])?;
         let doubt = "UPDATE delivery SET in_doubt_since = in_doubt_since + ?1 WHERE in_doubt_since >= ?2";

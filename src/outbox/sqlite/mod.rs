@@ -23,13 +23,15 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
+use super::turn::{Done, Turn, one_by_one};
 use super::{
     Admission, Admitted, Choice, Due, Held, Holding, PageRow, Released, Settlement, Store, StoreError, Tally, Tie,
     Wanted, random_fingerprint,
 };
 use crate::exchange::UnixMillis;
+use crate::failpoint;
 pub use inspect::SqliteInspector;
 use leap::Leaps;
 pub use parked::Parked;
@@ -152,15 +154,47 @@ impl SqliteStore {
         self.leaps.follow(&mut self.connection)
     }
 
+    /// A turn in one transaction.
+    fn at_once(&mut self, turn: &Turn<'_>) -> Result<Done, StoreError> {
+        #[cfg(test)]
+        self.limit_pages();
+        self.follow_clock()?;
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        for settlement in turn.settlements {
+            deliveries::settle_one(&transaction, settlement, turn.settled)?;
+        }
+        let admissions = turn.admissions.iter();
+        let admitted: Vec<_> =
+            admissions.map(|one| admit::one(&transaction, one, self.parking, turn.now)).collect::<Result<_, _>>()?;
+        let wanted = turn.wanted.iter();
+        let due: Vec<_> =
+            wanted.map(|wanted| deliveries::take(&transaction, &self.in_flight, wanted)).collect::<Result<_, _>>()?;
+        let passes = |happens: bool, point| {
+            if happens {
+                failpoint::pass(point);
+            }
+        };
+        passes(!turn.settlements.is_empty(), "before_mark_sent");
+        passes(!turn.admissions.is_empty(), "before_commit");
+        transaction.commit()?;
+        passes(!turn.settlements.is_empty(), "after_mark_sent");
+        passes(!turn.admissions.is_empty(), "after_commit");
+        passes(due.iter().any(|due| !due.is_empty()), "taking_due");
+        for settlement in turn.settlements {
+            self.in_flight.remove(&settlement.id);
+        }
+        self.in_flight.extend(due.iter().flatten().map(|due| due.id));
+        Ok(Done { settled: Ok(()), admitted: Ok(admitted), due: due.into_iter().map(Ok).collect() })
+    }
+
     fn read_data_version(&self) -> rusqlite::Result<i64> {
         self.connection.pragma_query_value(None, "data_version", |row| row.get(0))
     }
 
-    fn count(&self, state: &str) -> rusqlite::Result<u64> {
-        self.connection
-            .prepare_cached("SELECT count(*) FROM delivery WHERE state = ?1")?
-            .query_row(params![state], |row| row.get::<_, i64>(0))
-            .map(|count| u64::try_from(count).unwrap_or_default())
+    /// By an index of those in that state.
+    fn count(&self, select: &str) -> rusqlite::Result<u64> {
+        let count = self.connection.prepare_cached(select)?.query_row([], |row| row.get::<_, i64>(0))?;
+        Ok(u64::try_from(count).unwrap_or_default())
     }
 
     /// SQLite answers as it does on a full disk, for as long as the flag is set.
@@ -205,6 +239,17 @@ impl Store for SqliteStore {
         self.limit_pages();
         self.follow_clock()?;
         Ok(admit::admit(&mut self.connection, admissions, self.parking, now)?)
+    }
+
+    fn turn(&mut self, turn: &Turn<'_>) -> Done {
+        let parts = [turn.settlements.is_empty(), turn.admissions.is_empty(), turn.wanted.is_empty()];
+        if parts.iter().filter(|is_empty| !**is_empty).count() < 2 {
+            return one_by_one(self, turn);
+        }
+        self.at_once(turn).unwrap_or_else(|error| {
+            tracing::debug!(%error, "what came together is done one by one");
+            one_by_one(self, turn)
+        })
     }
 
     fn take_due(&mut self, wanted: &Wanted) -> Result<Vec<Due>, StoreError> {
@@ -264,8 +309,11 @@ impl Store for SqliteStore {
     }
 
     fn tally(&mut self) -> Result<Tally, StoreError> {
-        let held = u64::try_from(held::count(&self.connection)?).unwrap_or_default();
-        Ok(Tally { pending: self.count("pending")?, dead: self.count("dead")?, held })
+        Ok(Tally {
+            pending: self.count("SELECT count(*) FROM delivery WHERE state = 'pending'")?,
+            dead: self.count("SELECT count(*) FROM delivery WHERE state = 'dead'")?,
+            held: self.count("SELECT count(*) FROM held")?,
+        })
     }
 
     fn tend(&mut self, _now: UnixMillis) -> Result<bool, StoreError> {

@@ -100,6 +100,13 @@ pub fn moved(connection: &mut Connection, parked: &[Parked]) -> rusqlite::Result
     for one in parked {
         transaction.prepare_cached("DELETE FROM parked WHERE event = ?1")?.execute(params![one.event])?;
         if !one.begun {
+            // That it was seen is known here as well, should the other store be away again.
+            transaction
+                .prepare_cached(
+                    "INSERT OR REPLACE INTO submission (fingerprint, event_id, seen)
+                     SELECT fingerprint, event_id, seen FROM event WHERE id = ?1 AND fingerprint IS NOT NULL",
+                )?
+                .execute(params![one.event])?;
             for table in ["tie", "delivery"] {
                 transaction
                     .prepare_cached(&format!("DELETE FROM {table} WHERE event = ?1"))?

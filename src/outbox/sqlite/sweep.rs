@@ -20,6 +20,8 @@ const PAGES_MS: i64 = 90 * 24 * 3600 * 1000;
 const HELD_TOO_LONG_MS: i64 = 60 * 1000;
 /// Rows per statement, so that nobody waits long for the write lock.
 const CHUNK: i64 = 500;
+/// The ledger is in the order of time, so what is too old is among its first rows; no more are looked at.
+const OLDEST: i64 = 20_000;
 
 /// One round; called now and then.
 pub fn sweep(connection: &Connection, in_flight: &HashSet<i64>, now: UnixMillis) -> rusqlite::Result<()> {
@@ -34,7 +36,8 @@ pub fn sweep(connection: &Connection, in_flight: &HashSet<i64>, now: UnixMillis)
     )?;
     give_up(connection, in_flight, now)?;
     connection.execute(
-        "UPDATE event SET body = '' WHERE id IN (SELECT id FROM event WHERE body <> '' AND event_time < ?1
+        "UPDATE event SET body = '' WHERE id IN (SELECT event.id FROM delivery AS d INDEXED BY delivery_dead
+         CROSS JOIN event ON event.id = d.event WHERE d.state = 'dead' AND d.event_time < ?1 AND body <> ''
          AND NOT EXISTS (SELECT 1 FROM delivery WHERE event = event.id AND state = 'pending') LIMIT ?2)",
         params![millis(now) / 1000 - DEAD_BODIES_S, CHUNK],
     )?;
@@ -49,13 +52,14 @@ pub fn sweep(connection: &Connection, in_flight: &HashSet<i64>, now: UnixMillis)
         params![millis(now) - HELD_TOO_LONG_MS, CHUNK],
     )?;
     connection.execute(
-        "DELETE FROM delivery WHERE id IN (SELECT id FROM delivery WHERE state <> 'pending' AND settled < ?1 LIMIT ?2)",
-        params![millis(now) - LEDGER_MS, CHUNK],
+        "DELETE FROM delivery WHERE id IN (SELECT id FROM (SELECT * FROM delivery ORDER BY id LIMIT ?3)
+         WHERE state <> 'pending' AND settled < ?1 LIMIT ?2)",
+        params![millis(now) - LEDGER_MS, CHUNK, OLDEST],
     )?;
     connection.execute(
-        "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE event_time < ?1
-         AND NOT EXISTS (SELECT 1 FROM delivery WHERE event = event.id) LIMIT ?2)",
-        params![(millis(now) - LEDGER_MS) / 1000, CHUNK],
+        "DELETE FROM event WHERE id IN (SELECT id FROM (SELECT id, event_time FROM event ORDER BY id LIMIT ?3) AS old
+         WHERE event_time < ?1 AND NOT EXISTS (SELECT 1 FROM delivery WHERE event = old.id) LIMIT ?2)",
+        params![(millis(now) - LEDGER_MS) / 1000, CHUNK, OLDEST],
     )?;
     connection.execute("DELETE FROM parked WHERE event NOT IN (SELECT id FROM event)", [])?;
     connection.execute(
@@ -78,7 +82,9 @@ pub fn sweep(connection: &Connection, in_flight: &HashSet<i64>, now: UnixMillis)
 fn give_up(connection: &Connection, in_flight: &HashSet<i64>, now: UnixMillis) -> rusqlite::Result<()> {
     let too_old = millis(now) / 1000 - DEAD_BODIES_S;
     let ids: Vec<i64> = connection
-        .prepare_cached("SELECT id FROM delivery WHERE state = 'pending' AND event_time < ?1 LIMIT ?2")?
+        .prepare_cached(
+            "SELECT id FROM delivery INDEXED BY delivery_newest WHERE state = 'pending' AND event_time < ?1 LIMIT ?2",
+        )?
         .query_map(params![too_old, CHUNK], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
     for id in ids.iter().filter(|id| !in_flight.contains(id)) {

@@ -39,7 +39,8 @@ impl Kind for Sqlite {
 
     fn forget_seen(&self) {
         let connection = rusqlite::Connection::open(self.path()).unwrap();
-        connection.execute_batch("UPDATE supplied SET seen = 0; UPDATE submission SET seen = 0").unwrap();
+        let forget = "UPDATE supplied SET seen = 0; UPDATE submission SET seen = 0; UPDATE event SET seen = 0";
+        connection.execute_batch(forget).unwrap();
     }
 
     fn fill(&self, full: bool) -> bool {

@@ -15,9 +15,28 @@ fn block<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(future)
 }
 
-/// Now by the system's clock, which is the writer's.
+fn all() -> Wanted {
+    // By the system's clock, which is the writer's.
+    wanted("111", UnixMillis::now(), 1000, 1 << 20)
+}
+
+/// Waits until there is something.
 fn due(outbox: &Outbox) -> Vec<Due> {
-    block(outbox.due(wanted("111", UnixMillis::now(), 1000, 1 << 20))).unwrap()
+    block(outbox.due(all())).unwrap()
+}
+
+/// What is due now, be it nothing.
+fn due_now(outbox: &Outbox) -> Vec<Due> {
+    block(async {
+        let mut due = std::pin::pin!(outbox.due(all()));
+        tokio::select! {
+            biased;
+            due = &mut due => return due,
+            () = std::future::ready(()) => outbox.wait_no_longer("111"),
+        }
+        due.await
+    })
+    .unwrap()
 }
 
 fn count(outbox: &Outbox, name: &str) -> u64 {
@@ -51,36 +70,73 @@ fn what_was_committed_is_there_after_a_restart_and_the_secret_is_the_same() {
     assert_eq!(due(&outbox).len(), 1);
 }
 
+/// Waits for deliveries on a thread of its own, as a pixel's task does; what it gets comes out of the channel.
+fn wait_for_due(outbox: &Outbox) -> std::sync::mpsc::Receiver<Vec<Due>> {
+    let (got, came) = sync_channel(1);
+    let outbox = outbox.clone();
+    std::thread::spawn(move || got.send(due(&outbox)).unwrap());
+    assert!(came.recv_timeout(Duration::from_millis(50)).is_err(), "nothing is due yet");
+    came
+}
+
 #[test]
-fn news_come_with_leads_with_retries_with_a_yes_and_with_an_operator() {
+fn who_waits_is_handed_leads_retries_what_was_allowed_and_what_an_operator_wants() {
     let (dir, outbox) = open();
-    let mut news = outbox.news();
-    let mut told = || {
-        let changed = news.has_changed().unwrap();
-        news.mark_unchanged();
-        changed
-    };
-    outbox.admit_blocking(vec![admission(1)]).unwrap();
-    assert!(told());
-    outbox.admit_blocking(vec![admission(1)]).unwrap();
-    assert!(!told(), "a repeat is no news");
-    let id = due(&outbox)[0].id;
-    block(outbox.settle(vec![settlement(id, retry_at(UnixMillis::now()))], UnixMillis::now())).unwrap();
-    assert!(told());
+    let soon = Duration::from_secs(10);
+    let came = wait_for_due(&outbox);
+    assert_eq!(outbox.admit_blocking(vec![admission(1)]).unwrap(), [new("fallback-1")]);
+    let first = came.recv_timeout(soon).unwrap();
+    assert_eq!(first.len(), 1);
+    assert_eq!(outbox.admit_blocking(vec![admission(1)]).unwrap(), [duplicate("fallback-1")]);
+    assert!(due_now(&outbox).is_empty(), "a repeat is no news");
+    let came = wait_for_due(&outbox);
+    let later = UnixMillis(UnixMillis::now().0 + 100);
+    outbox.settle(vec![settlement(first[0].id, retry_at(later))], UnixMillis::now()).unwrap();
+    assert_eq!(came.recv_timeout(soon).unwrap()[0].id, first[0].id, "when its time has come");
     let waits = Held { until: UnixMillis(UnixMillis::now().0 + HOUR), ..held(admission(2), 1, false) };
     assert_eq!(outbox.hold_blocking(waits).unwrap(), Holding::Waits);
-    assert!(!told());
+    let came = wait_for_due(&outbox);
     assert_eq!(outbox.choose_blocking(Choice::Granted([1; 32])).unwrap().len(), 1);
-    assert!(told());
-    for due in due(&outbox) {
-        let dead = settlement(due.id, Verdict::Dead { reason: "payload" });
-        block(outbox.settle(vec![dead], UnixMillis::now())).unwrap();
+    let second = came.recv_timeout(soon).unwrap();
+    for due in first.iter().chain(&second) {
+        outbox.settle(vec![settlement(due.id, Verdict::Dead { reason: "payload" })], UnixMillis::now()).unwrap();
     }
-    assert!(!told());
+    wait_until(|| count(&outbox, "capi_outbox_dead") == 2);
+    let came = wait_for_due(&outbox);
     assert_eq!(SqliteInspector::open(&dir.path().join("capi.db")).unwrap().retry(&[]).unwrap(), 2);
-    wait_until(told);
-    assert_eq!(due(&outbox).len(), 2);
+    assert_eq!(came.recv_timeout(soon).unwrap().len(), 2);
     wait_until(|| count(&outbox, "capi_outbox_pending") == 2);
+}
+
+#[test]
+fn another_pixels_leads_wake_nobody() {
+    let (_dir, outbox) = open();
+    let came = wait_for_due(&outbox);
+    outbox.admit_blocking(vec![Admission { pixels: vec!["222".to_owned()], ..admission(1) }]).unwrap();
+    assert!(came.recv_timeout(Duration::from_millis(50)).is_err());
+    outbox.wait_no_longer("111");
+    assert!(came.recv().unwrap().is_empty());
+}
+
+#[test]
+fn verdicts_are_written_in_a_moment_with_the_next_lead_and_at_the_end() {
+    let (dir, outbox) = open();
+    let mut inspector = SqliteInspector::open(&dir.path().join("capi.db")).unwrap();
+    let mut delivered = || list(&mut inspector, Some("delivered")).len();
+    let deliver = |print| {
+        outbox.admit_blocking(vec![admission(print)]).unwrap();
+        let due = due(&outbox);
+        outbox.settle(vec![settlement(due[0].id, Verdict::Delivered)], UnixMillis::now()).unwrap();
+    };
+    deliver(1);
+    wait_until(|| delivered() == 1);
+    deliver(2);
+    outbox.admit_blocking(vec![admission(9)]).unwrap();
+    assert_eq!(delivered(), 2);
+    assert_eq!(due_now(&outbox).len(), 1);
+    deliver(3);
+    outbox.close();
+    assert_eq!(delivered(), 3);
 }
 
 /// A store that refuses while the flag is set, its writer, and a way to ask it.
@@ -96,11 +152,10 @@ impl Cramped {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let counts = Arc::new(OutboxCounts::default());
-        let (sender, _news) = watch::channel(0);
         let mut store = SqliteStore::open(&dir.path().join("capi.db")).unwrap();
         let full = Arc::new(AtomicBool::new(true));
         store.fill(&full);
-        let writer = Writer::new(Box::new(store), Arc::clone(&counts), sender);
+        let writer = Writer::new(Box::new(store), Arc::clone(&counts));
         let (commands, receiver) = sync_channel(10);
         let thread = std::thread::spawn(move || writer.run(&receiver));
         Self { _dir: dir, full, counts, commands, thread }

@@ -31,6 +31,8 @@ struct Event {
     /// `None`: erased.
     body: Option<Arc<str>>,
     ties: Vec<Tie>,
+    /// The submission that it remembers, whose own id it has, and since when; no sweep takes that away.
+    print: Option<([u8; 32], UnixMillis)>,
 }
 
 struct Delivery {
@@ -55,6 +57,7 @@ type Seen = (String, UnixMillis);
 pub struct Plain {
     pub now: UnixMillis,
     own_clock: bool,
+    /// Those that no event remembers.
     prints: BTreeMap<[u8; 32], Seen>,
     supplied: BTreeMap<(String, [u8; 32]), Seen>,
     /// In the order in which they came, as the deliveries are.
@@ -119,6 +122,7 @@ impl Plain {
             }
             Step::Forget => {
                 self.prints.clear();
+                self.events.iter_mut().for_each(|event| event.print = None);
                 self.supplied.clear();
                 Answer::Done
             }

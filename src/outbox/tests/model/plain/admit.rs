@@ -3,13 +3,21 @@
 use super::*;
 
 impl Plain {
-    fn is_seen(&self, (_, at): &Seen) -> bool {
-        self.own_clock || *at > less(self.now, SEEN_FOR)
+    fn is_seen(&self, at: UnixMillis) -> bool {
+        self.own_clock || at > less(self.now, SEEN_FOR)
+    }
+
+    fn seen(&self, admission: &Admission) -> Option<String> {
+        let print = &admission.fingerprint;
+        let own = self.events.iter().filter(|event| event.id == admission.fallback_event_id);
+        let mut own = own.filter(|event| event.print.is_some_and(|(one, at)| one == *print && self.is_seen(at)));
+        let other = || self.prints.get(print).filter(|(_, at)| self.is_seen(*at)).map(|(id, _)| id.clone());
+        own.next().map(|event| event.id.clone()).or_else(other)
     }
 
     pub(super) fn admit(&mut self, admission: &Admission) -> Admitted {
-        if let Some(seen) = self.prints.get(&admission.fingerprint).filter(|seen| self.is_seen(seen)) {
-            return Admitted::Duplicate { event_id: seen.0.clone() };
+        if let Some(event_id) = self.seen(admission) {
+            return Admitted::Duplicate { event_id };
         }
         let mut wanted = &admission.fallback_event_id;
         if let Some(SuppliedId { id, contact }) = &admission.supplied {
@@ -20,14 +28,16 @@ impl Plain {
                 self.prints.insert(admission.fingerprint, (event_id.clone(), self.now));
                 return Admitted::Duplicate { event_id };
             }
-            if !self.supplied.iter().any(|((other, _), seen)| other == id && self.is_seen(seen)) {
+            if !self.supplied.iter().any(|((other, _), seen)| other == id && self.is_seen(seen.1)) {
                 wanted = id;
             }
         }
         let numbered = (2..).map(|number| format!("{}-{number}", admission.fallback_event_id));
         let mut ids = [wanted.clone(), admission.fallback_event_id.clone()].into_iter().chain(numbered);
         let event_id = ids.find(|id| self.events.iter().all(|event| event.id != *id)).unwrap();
-        self.prints.insert(admission.fingerprint, (event_id.clone(), self.now));
+        if event_id != admission.fallback_event_id {
+            self.prints.insert(admission.fingerprint, (event_id.clone(), self.now));
+        }
         if let Some(SuppliedId { id, contact }) = &admission.supplied {
             self.supplied.insert((id.clone(), *contact), (event_id.clone(), self.now));
         }
@@ -44,6 +54,7 @@ impl Plain {
             only: admission.event_only,
             body: Some(Arc::clone(&admission.body)),
             ties: admission.ties.clone(),
+            print: (id == admission.fallback_event_id).then_some((admission.fingerprint, self.now)),
         });
         self.deliveries.extend(admission.pixels.iter().map(|pixel| Delivery {
             event,
@@ -65,8 +76,8 @@ impl Plain {
             let supplied = admission.supplied.as_ref().map(|supplied| &supplied.id);
             return Holding::Duplicate { event_id: supplied.unwrap_or(&admission.fallback_event_id).clone() };
         }
-        if let Some((event_id, _)) = self.prints.get(&print).filter(|seen| self.is_seen(seen)) {
-            return Holding::Duplicate { event_id: event_id.clone() };
+        if let Some(event_id) = self.seen(&held.admission) {
+            return Holding::Duplicate { event_id };
         }
         self.held.insert(print[0], held);
         Holding::Waits
