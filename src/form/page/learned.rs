@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{HashMap, HashSet};
 use std::hash::{Hash, Hasher};
+use std::sync::LazyLock;
 
 use encoding_rs::Encoding;
 use sha2::{Digest, Sha256};
@@ -28,44 +29,45 @@ const MAX_PAGE_BYTES: usize = 256 << 10;
 /// A page is stored again after this, so that the store knows that it is still visited: a day, in milliseconds.
 const STORED_AGAIN: u64 = 24 * 3600 * 1000;
 
-/// Query parameters that say where a visitor came from, or who it is; all others may name a page. Ends with `*`: begins
-/// like this.
-const NOT_OF_THE_PAGE: &[&str] = &[
-    "utm_*",
-    "fbclid",
-    "gclid",
-    "gbraid",
-    "wbraid",
-    "gad_*",
-    "msclkid",
-    "ttclid",
-    "twclid",
-    "li_fat_id",
-    "yclid",
-    "dclid",
-    "igshid",
-    "mc_*",
-    "_ga",
-    "_gl",
-    "_hs*",
-    "hsa_*",
-    "pk_*",
-    "mtm_*",
-    "matomo_*",
-    "ref",
-    "source",
-    "phpsessid",
-    "sid",
-    "session*",
-    "token",
-    "nonce",
-    "_",
-    "t",
-    "ts",
-    "cb",
-    "cache*",
-    "_wpnonce",
-];
+/// Query parameters that say where a visitor came from, or who it is; all others may name a page.
+static NOT_OF_THE_PAGE: LazyLock<glob::Set> = LazyLock::new(|| {
+    glob::Set::new(&[
+        "utm_*",
+        "fbclid",
+        "gclid",
+        "gbraid",
+        "wbraid",
+        "gad_*",
+        "msclkid",
+        "ttclid",
+        "twclid",
+        "li_fat_id",
+        "yclid",
+        "dclid",
+        "igshid",
+        "mc_*",
+        "_ga",
+        "_gl",
+        "_hs*",
+        "hsa_*",
+        "pk_*",
+        "mtm_*",
+        "matomo_*",
+        "ref",
+        "source",
+        "phpsessid",
+        "sid",
+        "session*",
+        "token",
+        "nonce",
+        "_",
+        "t",
+        "ts",
+        "cb",
+        "cache*",
+        "_wpnonce",
+    ])
+});
 
 /// A form that is known, and the page it was learned from.
 #[derive(Clone, Copy, Debug)]
@@ -247,10 +249,7 @@ fn number_of(host: &str, path: &str, query: &[(Cow<'_, str>, Cow<'_, str>)]) -> 
 
 fn page_parameters<'a>(url: &Url<'a>) -> Vec<(Cow<'a, str>, Cow<'a, str>)> {
     let mut query: Vec<_> = form_urlencoded::parse(url.query.as_bytes())
-        .filter(|(name, _)| {
-            let name = name.to_ascii_lowercase();
-            !NOT_OF_THE_PAGE.iter().any(|pattern| glob::matches(pattern, &name))
-        })
+        .filter(|(name, _)| !NOT_OF_THE_PAGE.matches(&name.to_ascii_lowercase()))
         .collect();
     query.sort_unstable();
     query

@@ -1,5 +1,6 @@
 //! Header lines as httparse finds them in a buffer.
 
+use bytes::BytesMut;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use httparse::Header;
 
@@ -21,11 +22,13 @@ impl Fields for Lines<'_, '_> {
 
     fn to_map(&self) -> HeaderMap {
         let mut map = HeaderMap::with_capacity(self.0.len());
+        // The values are parts of one buffer, as they were.
+        let mut values = BytesMut::with_capacity(self.0.iter().map(|line| line.value.len()).sum());
         for line in self.0 {
+            values.extend_from_slice(line.value);
+            let value = HeaderValue::from_maybe_shared(values.split().freeze());
             // httparse has accepted both already.
-            if let (Ok(name), Ok(value)) =
-                (HeaderName::from_bytes(line.name.as_bytes()), HeaderValue::from_bytes(line.value))
-            {
+            if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(line.name.as_bytes()), value) {
                 map.append(name, value);
             }
         }
