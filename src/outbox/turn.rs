@@ -23,6 +23,16 @@ pub struct Done {
     pub due: Vec<Result<Vec<Due>, StoreError>>,
 }
 
+impl Done {
+    /// What went wrong first, and with what.
+    pub fn first_error(&self) -> Option<(&'static str, &StoreError)> {
+        let settled = self.settled.as_ref().err().map(|error| ("recording deliveries (tried again)", error));
+        let admitted = self.admitted.as_ref().err().map(|error| ("storing leads", error));
+        let due = self.due.iter().find_map(|due| due.as_ref().err()).map(|error| ("handing out deliveries", error));
+        settled.or(admitted).or(due)
+    }
+}
+
 /// One step after the other, so that each has its own success or error.
 pub fn one_by_one<S: Store + ?Sized>(store: &mut S, turn: &Turn<'_>) -> Done {
     let Turn { settlements, settled, admissions, now, wanted } = *turn;

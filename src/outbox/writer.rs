@@ -190,8 +190,14 @@ impl Writer {
             now,
             wanted: &wanted,
         });
+        // One word about all of it: a broken store is set aside once.
+        match done.first_error() {
+            Some((what, error)) => self.complain(what, error),
+            None if settlements.is_empty() && admissions.is_empty() => {}
+            None => self.works_again(),
+        }
         if !settlements.is_empty() {
-            self.settled(&settlements, &done.settled);
+            self.settled(&settlements, done.settled.is_ok());
         }
         if !admissions.is_empty() {
             self.count_admitted(&done.admitted);
@@ -205,7 +211,6 @@ impl Writer {
             drop(reply.send(answer));
         }
         for ((ask, wanted), due) in asks.into_iter().zip(&wanted).zip(done.due) {
-            self.notice("handing out deliveries", &due);
             match due {
                 Ok(due) if due.is_empty() => match self.store.next_due(&wanted.pixel, wanted.now) {
                     Ok(next) => {
@@ -250,33 +255,24 @@ impl Writer {
         }
     }
 
-    fn count_admitted(&mut self, admitted: &Result<Vec<Admitted>, StoreError>) {
-        match admitted {
-            Ok(admitted) => {
-                self.works_again();
-                let new = admitted.iter().filter(|one| matches!(one, Admitted::New { .. })).count() as u64;
-                self.counts.committed.fetch_add(new, Ordering::Relaxed);
-                self.counts.duplicates.fetch_add(admitted.len() as u64 - new, Ordering::Relaxed);
-            }
-            Err(error) => {
-                self.counts.refused.fetch_add(1, Ordering::Relaxed);
-                self.complain("storing leads", error);
-            }
-        }
+    fn count_admitted(&self, admitted: &Result<Vec<Admitted>, StoreError>) {
+        let Ok(admitted) = admitted else {
+            self.counts.refused.fetch_add(1, Ordering::Relaxed);
+            return;
+        };
+        let new = admitted.iter().filter(|one| matches!(one, Admitted::New { .. })).count() as u64;
+        self.counts.committed.fetch_add(new, Ordering::Relaxed);
+        self.counts.duplicates.fetch_add(admitted.len() as u64 - new, Ordering::Relaxed);
     }
 
     /// What the store refuses is tried again, in vain or not, until the process ends.
-    fn settled(&mut self, settlements: &[Settlement], result: &Result<(), StoreError>) {
+    fn settled(&mut self, settlements: &[Settlement], written: bool) {
         self.settle_at = None;
-        match result {
-            Ok(()) => {
-                self.unsettled.clear();
-                self.works_again();
-                if settlements.iter().any(|settlement| matches!(settlement.verdict, Verdict::Retry { .. })) {
-                    self.asks.news();
-                }
+        if written {
+            self.unsettled.clear();
+            if settlements.iter().any(|settlement| matches!(settlement.verdict, Verdict::Retry { .. })) {
+                self.asks.news();
             }
-            Err(error) => self.complain("recording deliveries (tried again)", error),
         }
     }
 
@@ -285,9 +281,11 @@ impl Writer {
             let batch = self.ring.first(BATCH);
             let admitted = self.store.admit(&batch, UnixMillis::now());
             self.count_admitted(&admitted);
+            self.notice("storing leads", &admitted);
             if admitted.is_err() {
                 break;
             }
+            self.works_again();
             self.asks.news();
             self.ring.forget(batch.len());
             tracing::info!(leads = batch.len(), "the store takes writes again: leads from memory are on disk");
