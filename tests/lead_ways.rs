@@ -12,10 +12,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use graph::Graph;
-use support::{InProcess, PATIENCE, Site, connect, read_message};
+use support::{InProcess, PATIENCE, Site, connect, read_message, wait_until};
 
 /// How long the end of an answer waits for a store that does not commit.
-const WAIT: Duration = Duration::from_secs(2);
+const WAIT: Duration = Duration::from_secs(20);
 /// Between two pieces of an answer: far less than that.
 const PAUSE: Duration = Duration::from_millis(30);
 const COOKIE: &str = "cookieyes-consent=consentid:x,consent:yes,action:yes,necessary:yes,advertisement:yes";
@@ -98,7 +98,7 @@ fn site() -> Site {
 }
 
 /// Sends a form, one way or another.
-fn submit(visitor: &mut TcpStream, way: &str, number: usize, email: &str) {
+fn submit(proxy: &InProcess, visitor: &mut TcpStream, way: &str, number: usize, email: &str) {
     let body = format!("email={email}&message=hello");
     let (framing, body) = match way {
         "in chunks" => ("Transfer-Encoding: chunked".to_owned(), format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len())),
@@ -110,8 +110,9 @@ fn submit(visitor: &mut TcpStream, way: &str, number: usize, email: &str) {
          {framing}\r\n\r\n"
     );
     if way == "in two pieces" {
+        let before = proxy.metric("capi_requests_total");
         visitor.write_all(head.as_bytes()).unwrap();
-        thread::sleep(PAUSE);
+        wait_until("the head to be read", || proxy.metric("capi_requests_total") > before);
         visitor.write_all(body.as_bytes()).unwrap();
     } else {
         visitor.write_all((head + &body).as_bytes()).unwrap();
@@ -132,9 +133,11 @@ fn the_end_of_the_answer_waits_for_the_commit_however_the_form_and_the_answer_co
             let what = format!("a form {way}, answered {}", answer.name);
             lock.execute_batch("BEGIN IMMEDIATE").unwrap();
             let mut visitor = connect(proxy.address);
-            submit(&mut visitor, way, number, &format!("{}-{number}%40example.com", way.replace(' ', "-")));
+            submit(&proxy, &mut visitor, way, number, &format!("{}-{number}%40example.com", way.replace(' ', "-")));
             let (begin, mut early) = (Instant::now(), Vec::new());
-            while begin.elapsed() < PAUSE * 7 {
+            let awaits_more =
+                |early: &[u8]| answer.early == Some(true) && early.is_empty() && begin.elapsed() < WAIT / 2;
+            while begin.elapsed() < PAUSE * 7 || awaits_more(&early) {
                 visitor.set_read_timeout(Some(PAUSE)).unwrap();
                 let mut room = [0; 4096];
                 match visitor.read(&mut room) {
