@@ -26,8 +26,9 @@ fuzz_target!(|input: &[u8]| {
     let click_ids: Vec<_> = OTHER_CLICK_IDS.iter().collect();
     let extras = Extras { mint_fbp: true, click_ids: &click_ids };
     let now = UnixMillis(1_795_608_000_000);
-    let set = landing::set_cookies(&request, |_| false, Some(7), &click_ids, now);
+    let set = landing::set_cookies(&request, Some(7), &click_ids, now);
     assert!(set.is_empty() || landing::may_matter(&request, extras), "what is cheap to ask is asked first");
+    let set: Vec<_> = set.into_iter().map(|cookie| cookie.line).collect();
     for line in set.iter().chain(&landing::expire_cookies(&request, extras)) {
         is_one_cookie(line, &host);
     }
