@@ -193,7 +193,7 @@ fn main() {
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
     let quick = args.iter().any(|arg| arg == "--quick");
     let only = args.iter().find(|arg| !arg.starts_with("--"));
-    let (rounds, times) = if quick { (1, 200) } else { (15, 5_000) };
+    let (rounds, times) = if quick { (1, 3_000) } else { (15, 5_000) };
     let config = load(&Sources::default(), Purpose::Explain).expect("defaults").config;
     let secret = IdSecret::new([7; 32]);
     println!("µs of processor time per decision: median (least–greatest) of {rounds} rounds of {times}; allocations");
