@@ -16,6 +16,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use graph::Graph;
+use rusqlite::{Connection, OpenFlags};
 use sha2::{Digest, Sha256};
 use support::{PATIENCE, Process, Site, Strace, answer, form_post, metric, run_args, wait_until};
 
@@ -109,6 +110,14 @@ impl Stage {
         assert!(sidecar.ended().is_none(), "it ended:\n{}", sidecar.output());
     }
 
+    /// That Graph has them is on disk: who is killed before that sends again under the same id.
+    fn wait_for_verdicts(&self, leads: i64) {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+        let store = Connection::open_with_flags(self.file("capi.db"), flags).unwrap();
+        let count = "SELECT count(*) FROM delivery WHERE state = 'delivered'";
+        wait_until("the verdicts", || store.query_row(count, [], |row| row.get::<_, i64>(0)).unwrap() == leads);
+    }
+
     fn set_aside(&self) -> usize {
         let name = |entry: std::fs::DirEntry| entry.file_name().to_string_lossy().into_owned();
         let names = std::fs::read_dir(self.dir.path()).unwrap().flatten().map(name);
@@ -175,6 +184,7 @@ fn a_disk_that_is_full_at_the_start_costs_no_form_and_no_lead() {
     let mut first = stage.start();
     stage.submit(&first, 1);
     stage.all_arrive_once(&mut first);
+    stage.wait_for_verdicts(1);
     first.kill();
     let mut sidecar = stage.start_under_strace(&["-e", "trace=pwrite64", "-e", "inject=pwrite64:error=ENOSPC"]);
     stage.submit(&sidecar, 5);
